@@ -1,0 +1,301 @@
+"""The contract of a layer.
+
+A layer is a function with parameters. `forward` returns its output *and* a cache: whatever `backward` will need to
+turn the gradient of the loss by the output (`dy`) into the gradient by the input (`dx`). Nothing of a call is kept
+on the layer, so the same layer may stand at two places of a network. A `d` in front of a name always means
+"gradient of the loss with respect to".
+"""
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from tinyconv import activations, config, initializers, regularizers
+from tinyconv._types import Array, Shape
+from tinyconv.checks import reject_unknown_arguments, sentence
+from tinyconv.layers.graph import Node, SymbolicTensor
+
+_names: Counter[str] = Counter()
+
+
+def unique_name(word: str) -> str:
+    """Keras's automatic names: ``conv2d``, ``conv2d_1``, ... counted per process until `reset_names`."""
+    _names[word] += 1
+    return word if _names[word] == 1 else f"{word}_{_names[word] - 1}"
+
+
+def reset_names() -> None:
+    """Start the counting of automatic names anew."""
+    _names.clear()
+
+
+def snake_case(word: str) -> str:
+    """Keras's spelling of a class as a name.
+
+    >>> snake_case("MaxPooling2D"), snake_case("Conv2D"), snake_case("ReLU"), snake_case("BatchNormalization")
+    ('max_pooling2d', 'conv2d', 're_lu', 'batch_normalization')
+    """
+    word = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", word)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", word).lower()
+
+
+class Layer:
+    """Base of all layers.
+
+    A subclass stores each constructor argument under the argument's own name, in canonical form, and defines
+
+    * ``compute_output_shape(input_shape)``, from shapes alone;
+    * ``forward(x, training=False)`` -> ``(y, cache)`` and, under it, ``backward(dy, cache)`` -> ``dx``, which *adds*
+      to ``grads``;
+    * if it learns, ``weight_shapes(input_shape)``: the shape of each parameter by name. Its initializer is the
+      attribute ``<name>_initializer``, its regularizer, if any, ``<name>_regularizer``.
+
+    Args:
+        name: unique within a model; given automatically where left out.
+        trainable: False freezes the parameters.
+        dtype: float type of the parameters; ``config.floatx()`` where left out.
+        input_shape: shape of one sample, for the first layer of a `Sequential`.
+
+    Attributes:
+        params: the learned arrays by name, empty until `build`.
+        grads: their gradients by the same names; `backward` adds, the training step clears.
+        state: arrays that are kept but not learned, such as moving averages.
+        input_spec: shape with the batch axis that the layer is built for or will be, None while unknown.
+
+    Raises:
+        TypeError: for an argument that the layer does not have; the nearest name is suggested.
+
+    >>> class Double(Layer):
+    ...     def compute_output_shape(self, input_shape):
+    ...         return input_shape
+    ...     def forward(self, x, training=False):
+    ...         return 2 * x, None
+    ...     def backward(self, dy, cache):
+    ...         return 2 * dy
+    >>> Double()(np.array([1.0, 2.0]))
+    array([2., 4.], dtype=float32)
+    """
+
+    #: Axes of the input, batch included, where the layer insists on a number.
+    ndim: ClassVar[int | None] = None
+    #: True where forward takes a list of arrays and backward returns one.
+    takes_list: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+        input_shape: Shape | None = None,
+        **unknown: Any,
+    ) -> None:
+        reject_unknown_arguments(type(self), unknown, _COMMON)
+        self.name = unique_name(snake_case(type(self).__name__)) if name is None else str(name)
+        self.trainable = trainable
+        self.dtype = np.dtype(dtype or config.floatx()).name
+        self.input_spec: Any = None if input_shape is None else (None, *input_shape)
+        self.params: dict[str, Array] = {}
+        self.grads: dict[str, Array] = {}
+        self.state: dict[str, Array] = {}
+        self.built = False
+
+    # What a subclass defines
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shape of the output, batch axis included, from the input's; nothing is built."""
+        raise NotImplementedError(f"{self!r} does not define compute_output_shape(input_shape)")
+
+    def forward(self, x: Any, training: bool = False) -> tuple[Any, Any]:
+        """Input -> (output, cache)."""
+        raise NotImplementedError(f"{self!r} does not define forward(x, training)")
+
+    def backward(self, dy: Any, cache: Any) -> Any:
+        """Gradient by the output -> gradient by the input, adding to ``grads``."""
+        raise NotImplementedError(f"{self!r} does not define backward(dy, cache)")
+
+    def weight_shapes(self, input_shape: Any) -> dict[str, tuple[int, ...]]:
+        """Shapes of the learned parameters by name, in Keras's order."""
+        return {}
+
+    def state_shapes(self, input_shape: Any) -> dict[str, tuple[int, ...]]:
+        """Shapes of what is kept but not learned, by name, in Keras's order."""
+        return {}
+
+    # Use
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Run on an array and return the output; on a symbolic `Input`, add a node to the network instead.
+
+        Raises:
+            ValueError: if the input's rank or channels are not the layer's.
+        """
+        if any(isinstance(part, SymbolicTensor) for part in (x if isinstance(x, list | tuple) else [x])):
+            return self._add_node(x)
+        arrays = [np.asarray(part, self.dtype) for part in x] if self.takes_list else np.asarray(x, self.dtype)
+        shape = [a.shape for a in arrays] if self.takes_list else arrays.shape  # type: ignore[attr-defined]
+        self.check_input_shape(shape)
+        if not self.built:
+            self.build(shape)
+        return self.forward(arrays, training)[0]
+
+    def _add_node(self, x: Any) -> Any:
+        tensors = list(x) if isinstance(x, list | tuple) else [x]
+        shapes = [tensor.shape for tensor in tensors]
+        shape = shapes if self.takes_list else shapes[0]
+        self.check_input_shape(shape)
+        node = Node(self, tensors, self.compute_output_shape(shape))
+        if self.input_spec is None:
+            self.input_spec = shape
+        return node.output
+
+    def check_input_shape(self, shape: Any) -> None:
+        """Raise ValueError unless arrays of this shape, batch axis included, may enter the layer."""
+        shapes = shape if self.takes_list else [shape]
+        for one in shapes:
+            if self.ndim is not None and len(one) != self.ndim:
+                raise ValueError(sentence(self.title, *_rank_error(self.ndim, one)))
+        if self.input_spec is None or self.takes_list or not self.weight_shapes(self.input_spec):
+            return
+        want, have = self.input_spec[-1], shape[-1]
+        if want is not None and have is not None and want != have:
+            raise ValueError(sentence(self.title, *_channel_error(want, shape)))
+
+    def build(self, input_shape: Any) -> None:
+        """Make the parameters for inputs of this shape (batch axis included) and initialize them."""
+        shapes = self.weight_shapes(input_shape)
+        self.allocate(input_shape, {k: np.empty(s, self.dtype) for k, s in shapes.items()})
+
+    def allocate(self, input_shape: Any, params: dict[str, Array]) -> None:
+        """`build` into arrays that the caller owns, so that a model can lay all parameters in one vector."""
+        self.input_spec = (None, *input_shape[1:]) if not self.takes_list else input_shape
+        for name, array in params.items():
+            initializer = getattr(self, f"{name}_initializer")
+            array[...] = initializer(array.shape, self.dtype, config.stream("weights"))
+        self.params = params
+        self.grads = {name: np.zeros_like(array) for name, array in params.items()}
+        for name, shape in self.state_shapes(input_shape).items():
+            self.state[name] = getattr(self, f"{name}_initializer")(shape, self.dtype, config.stream("weights"))
+        self.built = True
+
+    def build_if_known(self) -> None:
+        """Build now where the input's shape is known already, as Keras would have done at construction."""
+        if not self.built and self.input_spec is not None:
+            self.build(self.input_spec)
+
+    # Weights
+
+    @property
+    def weights(self) -> list[Array]:
+        """Learned parameters, then kept state: the arrays themselves, not copies."""
+        self.build_if_known()
+        return [*self.params.values(), *self.state.values()]
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the layer's arrays: learned parameters, then kept state, in Keras's order."""
+        return [w.copy() for w in self.weights]
+
+    def set_weights(self, weights: list[Array]) -> None:
+        """Overwrite the layer's arrays with arrays of the same shapes.
+
+        Raises:
+            ValueError: if their number or a shape differs; nothing is changed then.
+        """
+        mine = self.weights
+        want, have = [w.shape for w in mine], [np.shape(w) for w in weights]
+        if want != have:
+            raise ValueError(sentence(self.title, f"weights of shapes {want}", str(have), _BUILD_FIRST))
+        for array, new in zip(mine, weights, strict=True):
+            array[...] = new
+
+    def count_params(self) -> int:
+        """Numbers in the layer's parameters and state; from shapes alone, nothing is built.
+
+        Raises:
+            ValueError: while the input's shape is unknown.
+        """
+        if self.input_spec is None:
+            raise ValueError(sentence(self.title, "a layer whose input shape is known", "none yet", _BUILD_FIRST))
+        shapes = [*self.weight_shapes(self.input_spec).values(), *self.state_shapes(self.input_spec).values()]
+        return sum(int(np.prod(shape)) for shape in shapes)
+
+    def regularized(self) -> Iterator[tuple[str, regularizers.Regularizer]]:
+        """(parameter name, regularizer) for each parameter that has one."""
+        for name in self.params:
+            regularizer = getattr(self, f"{name}_regularizer", None)
+            if regularizer is not None:
+                yield name, regularizer
+
+    def sublayers(self) -> "Iterator[Layer]":
+        """The layers that hold parameters here: this one; a model yields those inside it."""
+        yield self
+
+    # Configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain values; ``from_config`` makes the same layer from them."""
+        names = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        return names | {name: _plain(getattr(self, name)) for name in _own_arguments(type(self))}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """A new layer from what `get_config` returned."""
+        return cls(**config)
+
+    @property
+    def title(self) -> str:
+        """Class and name, as errors begin."""
+        return f"{type(self).__name__} {self.name!r}"
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={_plain(getattr(self, name))!r}" for name in _own_arguments(type(self)))
+        return f"{type(self).__name__}({settings})"
+
+
+_COMMON = ("name", "trainable", "dtype", "input_shape")
+_BUILD_FIRST = "Give input_shape= to the first layer, or call the layer or model on data once."
+
+
+def _rank_error(want: int, shape: Shape) -> tuple[str, str, str]:
+    expected = f"{want} axes" + (" (batch, height, width, channels)" if want == 4 else "")
+    if want == 4 and len(shape) == 3:
+        way_out = "Grey images need a channel axis, x[..., None]; a single image needs a batch axis, x[None]."
+    else:
+        way_out = "Flatten or reshape the array first."
+    return expected, f"x.shape={shape}", way_out
+
+
+def _channel_error(want: int, shape: Shape) -> tuple[str, str, str]:
+    if len(shape) != 4:
+        return f"{want} features, the number this layer was built for", f"x.shape={shape}", "Build a new layer."
+    way_out = "Convert the images to grey" if want == 1 else "Convert the images to RGB" if want == 3 else ""
+    return (
+        f"{want} channel{'s' * (want != 1)}, the number this layer was built for",
+        f"x.shape={shape}",
+        f"{way_out}, or build a new layer." if way_out else "Build a new layer.",
+    )
+
+
+def _own_arguments(cls: type) -> list[str]:
+    """Names of the constructor arguments that a class adds to those of `Layer`."""
+    own = inspect.signature(cls).parameters.values()
+    return [p.name for p in own if p.kind is not p.VAR_KEYWORD and p.name not in _COMMON]
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON can hold it."""
+    if isinstance(value, activations.Activation):
+        return activations.serialize(value)
+    if isinstance(value, initializers.Initializer):
+        return initializers.serialize(value)
+    if isinstance(value, regularizers.Regularizer):
+        return regularizers.serialize(value)
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

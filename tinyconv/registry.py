@@ -1,0 +1,66 @@
+"""From a name or a configuration to an object, and back.
+
+Initializers, regularizers, losses, metrics and optimizers may all be given as a string ("he_normal", "l2", "adam"), and
+a saved model writes each of them down as a class name with the arguments of its constructor. Both ways are here, once.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Self
+
+from tinyconv.checks import lookup, sentence
+
+
+class Configurable:
+    """Something that the arguments of its constructor describe completely."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values that JSON can hold."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A new object from what `get_config` returned."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def snake_case(name: str) -> str:
+    """
+    >>> snake_case("GlorotUniform"), snake_case("L2")
+    ('glorot_uniform', 'l2')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def table(*classes: type, **aliases: type) -> dict[str, type]:
+    """Every string that names one of the classes: the class name, its snake_case form, and further aliases."""
+    names = {cls.__name__: cls for cls in classes}
+    return names | {snake_case(name): cls for name, cls in names.items()} | aliases
+
+
+def find(kind: str, identifier: Any, base: type, names: Mapping[str, type]) -> Any:
+    """The object that a name, a ``{"class_name", "config"}`` dict, a class or an instance of ``base`` stands for.
+
+    Raises:
+        ValueError: for an unknown name (the nearest one is suggested).
+        TypeError: for anything that is none of these.
+    """
+    if isinstance(identifier, str):
+        return lookup(kind, identifier, names)()
+    if isinstance(identifier, Mapping) and "class_name" in identifier:
+        return lookup(kind, identifier["class_name"], names).from_config(identifier.get("config", {}))
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    if isinstance(identifier, base):
+        return identifier
+    article = "an" if base.__name__[0] in "AEIOU" else "a"
+    raise TypeError(sentence(kind, f"a name, a configuration or {article} {base.__name__}", repr(identifier)))
+
+
+def describe(thing: Configurable | None) -> dict[str, Any] | None:
+    """``{"class_name": ..., "config": {...}}``, which `find` takes back; None stays None."""
+    return None if thing is None else {"class_name": type(thing).__name__, "config": thing.get_config()}
