@@ -89,17 +89,13 @@ def set_random_state(state: dict[str, Any]) -> None:
         stream(name).bit_generator.state = state[name]
 
 
-def threads() -> int:
-    """Threads that training and prediction use: every core this process may use, unless `set_threads` said less."""
-    return _threads or _cores()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads_limit() -> int | None:
+    """Threads that training and prediction may use; None where nobody has set a number."""
+    return _threads
 
 
 def set_threads(n: int | None) -> None:
-    """Limit the threads of training and prediction; ``None`` means every core this process may use."""
+    """Limit the threads of training and prediction; ``None`` lifts the limit."""
     global _threads
     if n is not None and n < 1:
         raise ValueError(sentence("set_threads", "at least 1 thread", f"n={n!r}"))

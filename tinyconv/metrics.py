@@ -29,13 +29,13 @@ class Metric(Configurable):
         self.name = name or snake_case(type(self).__name__)
         self.reset_state()
 
-    def __call__(self, *batch: Any, sample_weight: Any = None) -> float:
+    def __call__(self, *args: Any, **kwargs: Any) -> float:
         """`update_state` with one more batch, then `result`."""
-        self.update_state(*batch, sample_weight=sample_weight)
+        self.update_state(*args, **kwargs)
         return self.result()
 
-    def update_state(self, *batch: Any, sample_weight: Any = None) -> None:
-        """Take in one more batch: labels and predictions, for most metrics."""
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take in one more batch: ``(y_true, y_pred, sample_weight=None)``, for most metrics."""
         raise NotImplementedError
 
     def result(self) -> float:
@@ -50,25 +50,8 @@ class Metric(Configurable):
         return {"name": self.name}
 
 
-class Mean(Metric):
-    """The mean of values, each counted ``sample_weight`` times; 0 before the first value.
-
-    >>> mean = Mean()
-    >>> mean.update_state([1, 3])
-    >>> mean.update_state([5], sample_weight=[2])
-    >>> mean.result()                                       # (1 + 3 + 2 * 5) / 4
-    3.5
-    """
-
-    def update_state(self, *batch: Any, sample_weight: Any = None) -> None:
-        """Take in values: one number, or (N,), or (N, T) of which each sample counts by its mean."""
-        values = np.asarray(batch[0], dtype=np.float64)
-        weights = np.ones(values.shape[:1]) if sample_weight is None else _fit_weights(sample_weight, values)
-        samples = len(values) if values.ndim else 1
-        values = values.mean(axis=tuple(range(weights.ndim, values.ndim)))
-        weights = np.broadcast_to(weights, values.shape)
-        self.total += samples * float(np.mean(values * weights))
-        self.count += samples * float(np.mean(weights))
+class _RunningMean(Metric):
+    """A sum of values and the sum of their weights; 0 before the first value."""
 
     def result(self) -> float:
         return self.total / self.count if self.count else 0.0
@@ -77,19 +60,41 @@ class Mean(Metric):
         self.total = 0.0
         self.count = 0.0
 
+    def _add(self, values: Any, sample_weight: Any) -> None:
+        """One number, or (N,), or (N, T) of which each sample counts by its mean."""
+        values = np.asarray(values, dtype=np.float64)
+        weights = np.ones(values.shape[:1]) if sample_weight is None else _fit_weights(sample_weight, values)
+        values = values.mean(axis=tuple(range(weights.ndim, values.ndim)))  # the shape of the weights
+        samples = len(values) if values.ndim else 1
+        self.total += samples * float(np.mean(values * weights))
+        self.count += samples * float(np.mean(weights))
 
-class MetricOfPairs(Mean):
+
+class Mean(_RunningMean):
+    """The mean of values, each counted ``sample_weight`` times.
+
+    >>> mean = Mean()
+    >>> mean.update_state([1, 3])
+    >>> mean.update_state([5], sample_weight=[2])
+    >>> mean.result()                                       # (1 + 3 + 2 * 5) / 4
+    3.5
+    """
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Take in values: one number, or (N,), or (N, T) of which each sample counts by its mean."""
+        self._add(values, sample_weight)
+
+
+class MetricOfPairs(_RunningMean):
     """The mean over samples of a score of labels and predictions. Subclasses write `score`."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in (N,) or (N, C) labels, (N, C) predictions and the weights (N,) of the samples."""
+        self._add(self.score(y_true, labels.as_float(y_pred)), sample_weight)
 
     def score(self, y_true: Any, y_pred: Array) -> Array:
         """(N,) or (N, C) labels and (N, C) predictions -> (N,) scores, or more axes that are averaged."""
         raise NotImplementedError
-
-    def update_state(self, *batch: Any, sample_weight: Any = None) -> None:
-        """Take in ``update_state(y_true, y_pred, sample_weight=None)``."""
-        y_true, y_pred, *weights = batch
-        score = self.score(y_true, labels.as_float(y_pred))
-        super().update_state(score, sample_weight=weights[0] if weights else sample_weight)
 
 
 class Accuracy(MetricOfPairs):
@@ -208,13 +213,13 @@ def confusion_matrix(y_true: Any, y_pred: Any, num_classes: int | None = None) -
            [0, 1, 1]])
     """
     rows, columns = _to_classes(y_true, "y_true"), _to_classes(y_pred, "y_pred")  # (N,) each
-    if rows.shape != columns.shape:
+    if len(rows) != len(columns) or not len(rows):
         received = f"{len(rows)} labels and {len(columns)} predictions"
         raise ValueError(sentence("confusion_matrix", "one prediction per label", received))
-    width = [np.shape(y)[1] for y in (y_true, y_pred) if np.ndim(y) == 2]
-    classes = num_classes or max([2 if w == 1 else w for w in width] + [int(max(rows.max(), columns.max())) + 1])
-    for name, numbers in (("y_true", rows), ("y_pred", columns)):
-        labels.check_classes(numbers, (None, classes), f"confusion_matrix, {name}")
+    widths = [np.shape(y)[-1] for y in (y_true, y_pred) if np.ndim(y) > 1]
+    classes = num_classes or max(int(rows.max()) + 1, int(columns.max()) + 1, *widths)
+    labels.check_classes(rows, (None, classes), "confusion_matrix, y_true")
+    labels.check_classes(columns, (None, classes), "confusion_matrix, y_pred")
     counts = np.bincount(classes * rows + columns, minlength=classes * classes)
     return counts.reshape(classes, classes)
 

@@ -29,11 +29,13 @@ class Configurable:
 
 
 def snake_case(name: str) -> str:
+    """A class name as Keras writes it in small letters.
+
+    >>> snake_case("GlorotUniform"), snake_case("TopKCategoricalAccuracy"), snake_case("L2")
+    ('glorot_uniform', 'top_k_categorical_accuracy', 'l2')
     """
-    >>> snake_case("GlorotUniform"), snake_case("L2")
-    ('glorot_uniform', 'l2')
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def table(*classes: type, **aliases: type) -> dict[str, type]:

@@ -1,0 +1,1 @@
+"""What runs a network: the order of its layers, and the memory its parameters live in."""

@@ -1,0 +1,238 @@
+"""From what a user passes as data to batches of arrays.
+
+Arrays are cut into batches here, generators and data sets are asked for theirs, and both are checked: nothing that is
+empty, not a number, or of unequal lengths reaches the network.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, count, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinyconv import config
+from tinyconv._types import Array
+from tinyconv.checks import first_index, positive, sentence
+
+
+class Batch(NamedTuple):
+    """Some samples: arrays by input, labels by output, and the weight of each sample by output."""
+
+    x: list[Array]
+    y: list[Array]
+    weights: list[Array | None]
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return len(self.x[0])
+
+    def take(self, which: Any) -> "Batch":
+        """The samples that an index, slice or permutation chooses."""
+        weights = [None if w is None else w[which] for w in self.weights]
+        return Batch([a[which] for a in self.x], [a[which] for a in self.y], weights)
+
+
+class Arrays:
+    """Arrays, cut into batches.
+
+    Args:
+        samples: all of them.
+        batch_size: samples in a batch; the last one may be smaller.
+        shuffle: whether each pass takes them in a new random order.
+        steps: batches in a pass of a fixed length, which goes on where the last one stopped; None for all there are.
+    """
+
+    def __init__(self, samples: Batch, batch_size: int, shuffle: bool = False, steps: int | None = None) -> None:
+        self.samples, self.shuffle = samples, shuffle
+        self.batch_size = positive(batch_size, "batch_size", "batches")
+        self._endless = None if steps is None else chain.from_iterable(self._once() for _ in count())
+        self.steps = -(-samples.size // self.batch_size) if steps is None else positive(steps, "steps", "batches")
+
+    @property
+    def first(self) -> Batch:
+        """All samples: shapes and labels can be checked before training starts."""
+        return self.samples
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._once() if self._endless is None else islice(self._endless, self.steps)
+
+    def _once(self) -> Iterator[Batch]:
+        n, size = self.samples.size, self.batch_size
+        order = config.stream("shuffling").permutation(n) if self.shuffle else None
+        for start in range(0, n, size):
+            yield self.samples.take(slice(start, start + size) if order is None else order[start : start + size])
+
+
+class Stream:
+    """Batches from a generator, a data set, or an object with ``__len__`` and ``__getitem__``.
+
+    A generator goes on where the last pass stopped; everything else starts anew with each pass.
+
+    Args:
+        source: yields ``x``, ``(x, y)`` or ``(x, y, sample_weight)``, arrays of one batch each.
+        names: of the model's inputs and outputs, for dictionaries.
+        steps: batches in a pass; None for all there are.
+        need_labels: whether a batch without y is an error.
+        finite: whether a NaN or infinity is an error.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        names: tuple[list[str], list[str]],
+        steps: int | None,
+        need_labels: bool,
+        finite: bool,
+        where: str,
+    ) -> None:
+        self.source, self.names, self.where = source, names, where
+        self.need_labels, self.finite = need_labels, finite
+        self.steps = len(source) if steps is None and hasattr(source, "__len__") else steps
+        self._running = source if hasattr(source, "__next__") else None  # a generator, to be walked once
+        self._peeked: list[Any] = []
+
+    @property
+    def first(self) -> Batch:
+        """The first batch, which is not lost to the next pass.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if not self._peeked:
+            batches = self._begin()
+            found = next(batches, None)
+            if found is None:
+                raise ValueError(sentence(self.where, "at least one batch", "an iterator that is empty"))
+            self._peeked.append(found)
+            self._rest = batches
+        return self._checked(self._peeked[0])
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in islice(self._resume(), self.steps):
+            yield self._checked(batch)
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+    def _begin(self) -> Iterator[Any]:
+        if self._running is not None:
+            return self._running
+        if hasattr(self.source, "__iter__"):
+            return iter(self.source)
+        return (self.source[i] for i in range(len(self.source)))
+
+    def _resume(self) -> Iterator[Any]:
+        if not self._peeked:
+            yield from self._begin()
+            return
+        yield self._peeked.pop()
+        yield from self._rest
+
+    def _checked(self, batch: Any) -> Batch:
+        parts = batch if isinstance(batch, tuple) else (batch,)
+        if not 1 <= len(parts) <= 3:
+            expected = "batches of x, (x, y) or (x, y, sample_weight)"
+            raise ValueError(sentence(self.where, expected, f"a tuple of {len(parts)}"))
+        if len(parts) == 1 and self.need_labels:
+            raise ValueError(sentence(self.where, "batches of (x, y)", "batches of x alone"))
+        return samples(*parts, names=self.names, where=self.where, finite=self.finite)
+
+
+def is_stream(x: Any) -> bool:
+    """True for a generator or data set, False for arrays and lists or dictionaries of them."""
+    if isinstance(x, np.ndarray | list | tuple | Mapping) or hasattr(x, "__array__"):
+        return False
+    return isinstance(x, Iterable) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+
+
+def samples(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    names: tuple[list[str], list[str]],
+    where: str,
+    finite: bool = False,
+) -> Batch:
+    """Whatever a user calls x, y and sample_weight as one `Batch`, checked.
+
+    Args:
+        x, y: an array, a list or a dictionary of arrays where the model has several inputs or outputs.
+        sample_weight: one weight per sample, or a list of such arrays by output.
+        names: of the model's inputs and outputs.
+        where: who is asking, for errors.
+        finite: whether a NaN or infinity in x or y is an error.
+
+    Raises:
+        ValueError: for no samples, unequal lengths, strings, objects, or, if asked for, NaN and infinity.
+    """
+    inputs = _by_name("x", x, names[0], where)
+    labels = [] if y is None else _by_name("y", y, names[1], where)
+    weights: list[Array | None] = [None] * len(labels)
+    if sample_weight is not None:
+        several = isinstance(sample_weight, list | tuple | Mapping) and len(labels) > 1
+        found = _by_name("sample_weight", sample_weight, names[1], where) if several else [np.asarray(sample_weight)]
+        weights = list(found) * (1 if several else len(labels))
+    known = [(f"{role}{_place(i, group)}", a) for role, group in (("x", inputs), ("y", labels)) for i, a in enumerate(group)]
+    _check_lengths([*known, *(("sample_weight", w) for w in weights if w is not None)], where)
+    if finite:
+        for role, array in known:
+            _check_finite(role, array, where)
+    return Batch(inputs, labels, weights)
+
+
+def _place(i: int, group: list[Array]) -> str:
+    return f"[{i}]" if len(group) > 1 else ""
+
+
+def _by_name(role: str, given: Any, names: list[str], where: str) -> list[Array]:
+    """The arrays in the order of the model's inputs or outputs."""
+    if isinstance(given, Mapping):
+        missing = [name for name in names if name not in given]
+        if missing:
+            raise ValueError(sentence(where, f"{role} by the names {names}", f"{sorted(given)}"))
+        given = [given[name] for name in names]
+    elif len(names) == 1:
+        given = [given]
+    if not isinstance(given, list | tuple) or len(given) != len(names):
+        count = len(given) if isinstance(given, list | tuple) else 1
+        raise ValueError(sentence(where, f"{len(names)} arrays for {role}, one for each of {names}", f"{count}"))
+    return [_array(role, part, where) for part in given]
+
+
+def _array(role: str, given: Any, where: str) -> Array:
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise ValueError(sentence(where, f"{role} as one array", "rows of different lengths")) from error
+    if array.dtype.kind not in "biuf":
+        kind = {"U": "strings", "S": "bytes", "O": "objects", "c": "complex numbers"}.get(array.dtype.kind, "no numbers")
+        way_out = "Convert labels to whole numbers from 0." if role == "y" else "Convert the data to numbers."
+        raise ValueError(sentence(where, f"{role} as numbers", f"{kind} (dtype {array.dtype})", way_out))
+    if array.ndim == 0:
+        raise ValueError(sentence(where, f"{role} with a batch axis", f"a single number, {given!r}"))
+    return array
+
+
+def _check_lengths(arrays: list[tuple[str, Array]], where: str) -> None:
+    lengths = {role: len(array) for role, array in arrays}
+    if len(set(lengths.values())) > 1:
+        received = ", ".join(f"{n} in {role}" for role, n in lengths.items())
+        raise ValueError(sentence(where, "as many samples in each array", received))
+    if 0 in lengths.values():
+        shapes = ", ".join(f"{role}.shape={array.shape}" for role, array in arrays)
+        raise ValueError(sentence(where, "at least one sample", shapes))
+
+
+def _check_finite(role: str, array: Array, where: str) -> None:
+    """ValueError that names the first cell that is NaN or infinite; works in pieces, to stay small in memory."""
+    if array.dtype.kind != "f":
+        return
+    rows = max(2**20 // max(array[:1].size, 1), 1)
+    for start in range(0, len(array), rows):
+        wrong = ~np.isfinite(array[start : start + rows])
+        if wrong.any():
+            first, *rest = first_index(wrong)
+            index = (start + first, *rest)
+            way_out = f"Look at {role}[{', '.join(map(str, index))}] and clean the data."
+            raise ValueError(sentence(where, f"finite numbers in {role}", f"{array[index]} at index {index}", way_out))

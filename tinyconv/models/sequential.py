@@ -1,0 +1,127 @@
+"""The network that is a line: each layer feeds the next."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinyconv._types import Array
+from tinyconv.checks import sentence
+from tinyconv.layers import InputLayer, Layer
+from tinyconv.layers.graph import SymbolicTensor
+from tinyconv.models.model import Model, _automatic_name
+
+
+class Sequential(Model):
+    """Layers one after the other.
+
+    The input's shape comes from an `Input` or from ``input_shape=`` of the first layer; otherwise the network is
+    completed by the first data it meets.
+
+    Args:
+        layers: the layers; more can follow with `add`.
+        name: given automatically where left out.
+
+    Raises:
+        TypeError: if something is not a layer.
+        ValueError: if two layers share a name, or a layer does not fit on the one before.
+
+    >>> from tinyconv import layers
+    >>> model = Sequential([layers.Input((28, 28, 1)), layers.Conv2D(32, 3), layers.MaxPooling2D()])
+    >>> model.output_shape
+    (None, 13, 13, 32)
+    """
+
+    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, **kwargs: Any) -> None:
+        Layer.__init__(self, name=name or _automatic_name(type(self)), **kwargs)
+        self.layers: list[Layer] = []
+        self._entrance: InputLayer | None = None
+        self._connected, self._single_input, self._single_output = False, True, True
+        for layer in layers or []:
+            self.add(layer)
+
+    def add(self, layer: Any) -> None:
+        """Put a layer at the end."""
+        if isinstance(layer, SymbolicTensor):
+            layer = layer.node.layer
+        if not isinstance(layer, Layer):
+            received = f"{layer!r}" + (", a class" if isinstance(layer, type) else "")
+            raise TypeError(sentence(self.title, "a layer", received, "Write for example layers.Flatten()."))
+        if isinstance(layer, InputLayer):
+            self._enter(layer)
+            return
+        if any(layer.name == other.name for other in self.layers):
+            way_out = "Rename one of them with name=, or make a new layer instead of adding one twice."
+            raise ValueError(sentence(self.title, "layers with different names", f"{layer.name!r} twice", way_out))
+        if self._entrance is None and not self.layers and layer.input_spec is not None:
+            self._entrance = InputLayer(layer.input_spec[1:], dtype=layer.dtype)
+        self._extend([*self.layers, layer])
+
+    def pop(self) -> Layer:
+        """Take the last layer off again and return it.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if not self.layers:
+            raise ValueError(sentence(self.title, "at least one layer", "none", "Add one with model.add(layer)."))
+        layer = self.layers[-1]
+        self._extend(self.layers[:-1])
+        return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Complete the network for inputs of this shape, batch axis included, and make its parameters."""
+        if not self._connected:
+            if input_shape is not None:
+                self._entrance = self._entrance or InputLayer(tuple(input_shape[1:]))
+            self._extend(self.layers)
+            self._require_graph()
+        super().build()
+
+    def _enter(self, layer: InputLayer) -> None:
+        if self._entrance is not None or self.layers:
+            raise ValueError(sentence(self.title, "one input layer, before all others", f"another, {layer.name!r}"))
+        self._entrance = layer
+
+    def _extend(self, layers: list[Layer]) -> None:
+        """Become these layers, and connect those that are new if the input's shape is known."""
+        if self._entrance is not None and layers:
+            known = self.layers if self._connected else []
+            kept = [new for new, old in zip(layers, known, strict=False) if new is old]
+            tensor = kept[-1].output if kept else self._entrance.node.outputs[0]
+            for layer in layers[len(kept) :]:
+                tensor = layer(tensor)
+            self._connect(self._entrance.node.outputs[0], tensor)
+            self._connected = True
+        self.layers = layers
+        self._forget_network()
+
+    def _require_graph(self) -> None:
+        if not self.layers:
+            way_out = "Add layers with model.add(layer)."
+            raise ValueError(sentence(self.title, "at least one layer", "an empty model", way_out))
+        if not self._connected:
+            way_out = "Give input_shape= to the first layer, begin with Input(shape=...), or call fit."
+            raise ValueError(sentence(self.title, "a known input shape", "none yet", way_out))
+
+    def check_input_shape(self, shape: Any) -> None:
+        """Raise ValueError unless arrays of this shape, batch axis included, fit the first layer."""
+        if self._connected:
+            super().check_input_shape(shape)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shape of the output for an input of this shape, batch axis included."""
+        if self._connected:
+            return super().compute_output_shape(input_shape)
+        for layer in self.layers:
+            input_shape = layer.compute_output_shape(input_shape)
+        return input_shape
+
+    def __call__(self, x: Any, training: bool = False) -> Array | SymbolicTensor:
+        """Run on an array and return the output; on a symbolic tensor, become part of another network."""
+        if not self._connected:
+            shape = x.shape if hasattr(x, "shape") else ()
+            self._entrance = InputLayer(tuple(shape[1:]))
+            self._extend(self.layers)
+        return super().__call__(x, training)
+
+
+__all__ = ["Sequential"]
