@@ -4,8 +4,21 @@ The mathematics is in `tinyconv.layers`: each layer's forward with its backward 
 are Keras's.
 """
 
-from tinyconv import activations, callbacks, config, datasets, gradcheck, initializers, layers, losses, metrics
-from tinyconv import models, optimizers, regularizers, utils
+from tinyconv import (
+    activations,
+    callbacks,
+    config,
+    datasets,
+    gradcheck,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    utils,
+)
 from tinyconv.layers import Input
 from tinyconv.models import Model, Sequential
 

@@ -196,7 +196,7 @@ tanh = Tanh()
 softmax = Softmax()
 
 
-def get(identifier: "None | str | dict[str, Any] | Activation") -> Activation:
+def get(identifier: "str | dict[str, Any] | Activation | None") -> Activation:
     """The activation behind a name, a configuration or None (linear).
 
     >>> get("relu")(np.array([-1.0, 1.0]))

@@ -39,9 +39,7 @@ def lookup(kind: str, name: str, table: Mapping[str, Any]) -> Any:
     """``table[name]``, or a ValueError that lists what there is and suggests the nearest name."""
     if name not in table:
         known = ", ".join(map(repr, sorted(table)))
-        raise ValueError(
-            sentence(f"{kind} {name!r}", f"one of {known}", repr(name), did_you_mean(name, table))
-        )
+        raise ValueError(sentence(f"{kind} {name!r}", f"one of {known}", repr(name), did_you_mean(name, table)))
     return table[name]
 
 

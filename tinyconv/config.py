@@ -108,7 +108,7 @@ def columns_budget() -> int:
 
 
 def set_columns_budget(size: int) -> None:
-    """Set the bytes that a convolution may spend at once on its columns; never less than one output row of one image."""
+    """Set the bytes that a convolution may spend at once on its columns; one output row of one image is the least."""
     global _columns_budget
     if size < 1:
         raise ValueError(sentence("set_columns_budget", "a positive number of bytes", f"size={size!r}"))

@@ -182,7 +182,7 @@ def _check_tensor(
     cells = np.arange(array.size)
     if samples is not None and samples < array.size:
         cells = np.sort(np.random.default_rng(0).choice(cells, samples, replace=False))
-    numeric = np.array([_quotient(array, cell, loss) for cell in cells])  # (cells,), NaN on a kink
+    numeric = np.array([_quotient(array, int(cell), loss) for cell in cells])  # (cells,), NaN on a kink
     smooth = np.isfinite(numeric)
     if not smooth.any():
         return TensorReport(name, array.shape, 0.0, (), 0.0, 0.0, 0, cells.size)

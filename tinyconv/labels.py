@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+_NUMBER_THEM = "Number the classes from 0: classes, y = np.unique(y, return_inverse=True)."
+_ONE_OUTPUT = "For two classes on one output use activation='sigmoid' and loss='binary_crossentropy'."
+
+
 def as_float(y: Any) -> Array:
     """Predictions as an array; whole numbers and lists of them become ``config.floatx()``."""
     y = np.asarray(y)
@@ -70,8 +74,7 @@ def check_numbers(y: Any, where: str) -> Array:
     if y.dtype.kind in "biuf":
         return y
     first = f", the first {y.flat[0]!r}" if y.size else ""
-    way_out = "Number the classes: classes, y = np.unique(y, return_inverse=True)."
-    raise ValueError(sentence(where, "labels as numbers", f"y of type {y.dtype}{first}", way_out))
+    raise ValueError(sentence(where, "labels as numbers", f"y of type {y.dtype}{first}", _NUMBER_THEM))
 
 
 def check_classes(y: Any, output_shape: Sequence[int | None], where: str) -> None:
@@ -102,8 +105,7 @@ def check_one_hot(y: Any, output_shape: Sequence[int | None], where: str) -> Non
     y = check_numbers(y, where)
     *places, classes = output_shape
     if classes == 1:
-        way_out = "For two classes on one output use activation='sigmoid' and loss='binary_crossentropy'."
-        raise ValueError(sentence(where, "at least 2 outputs for categorical crossentropy", "1 output", way_out))
+        raise ValueError(sentence(where, "at least 2 outputs for categorical crossentropy", "1 output", _ONE_OUTPUT))
     if _fits(y.shape, output_shape):
         return
     expected = f"one-hot labels of shape {_spell(output_shape)}"
@@ -144,9 +146,6 @@ def check_probabilities(y: Array, where: str) -> None:
         raise ValueError(sentence(where, "probabilities between 0 and 1", received, way_out))
 
 
-_NUMBER_THEM = "Number the classes from 0: classes, y = np.unique(y, return_inverse=True)."
-
-
 def _wrong_label_shape(y: Array, output_shape: Sequence[int | None], where: str) -> str:
     """The sentence for labels that are not one per place; one-hot rows are the usual reason."""
     expected = f"one class number per place, shape {_spell(output_shape[:-1])}"
@@ -159,7 +158,7 @@ def _wrong_label_shape(y: Array, output_shape: Sequence[int | None], where: str)
 def _renumber(y: Array, classes: int) -> str:
     """The way out for labels that are below 0 or too large."""
     if classes == 1:
-        return "For two classes on one output use activation='sigmoid' and loss='binary_crossentropy'."
+        return _ONE_OUTPUT
     if y.min() == 1 and y.max() == classes:
         return "They start from 1: pass y - 1."
     if y.min() < 0 or not np.isfinite(y.max()):

@@ -31,12 +31,12 @@ class ParameterMemory:
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = sorted(layers, key=lambda layer: not layer.trainable)
         plan = [(m, k, s) for m in self.layers for k, s in m.weight_shapes(m.input_spec).items()]
-        dtypes = {layer.dtype for layer, _, _ in plan} or {self.layers[0].dtype if self.layers else "float32"}
+        dtypes = sorted({layer.dtype for layer, _, _ in plan}) or ["float32"]
         if len(dtypes) > 1:
-            raise ValueError(sentence("model", "layers of one float type", f"dtypes {sorted(dtypes)}"))
+            raise ValueError(sentence("model", "layers of one float type", f"dtypes {dtypes}"))
         size = sum(math.prod(shape) for _, _, shape in plan)
-        self.values = np.empty(size, *dtypes)
-        self.grads = np.zeros(size, *dtypes)
+        self.values = np.empty(size, dtypes[0])
+        self.grads = np.zeros(size, dtypes[0])
         self.segments: list[tuple[str, slice]] = []
         start = 0
         for layer, name, shape in plan:

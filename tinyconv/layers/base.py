@@ -64,6 +64,7 @@ class Layer:
         params: the learned arrays by name, empty until `build`.
         grads: their gradients by the same names; `backward` adds, the training step clears.
         state: arrays that are kept but not learned, such as moving averages.
+        calls: the nodes of its calls on symbolic tensors.
         input_spec: shape with the batch axis that the layer is built for or will be, None while unknown.
 
     Raises:
@@ -83,7 +84,8 @@ class Layer:
     #: Axes of the input, batch included, where the layer insists on a number.
     ndim: ClassVar[int | None] = None
     #: True where forward takes a list of arrays and backward returns one.
-    takes_list: ClassVar[bool] = False
+    takes_list: bool = False
+    trainable: bool
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class Layer:
         self.grads: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
         self.built = False
+        self.calls: list[Node] = []
 
     # What a subclass defines
 
@@ -136,8 +139,8 @@ class Layer:
         """
         if any(isinstance(part, SymbolicTensor) for part in (x if isinstance(x, list | tuple) else [x])):
             return self._add_node(x)
-        arrays = [np.asarray(part, self.dtype) for part in x] if self.takes_list else np.asarray(x, self.dtype)
-        shape = [a.shape for a in arrays] if self.takes_list else arrays.shape  # type: ignore[attr-defined]
+        arrays: Any = [np.asarray(part, self.dtype) for part in x] if self.takes_list else np.asarray(x, self.dtype)
+        shape = [a.shape for a in arrays] if self.takes_list else arrays.shape
         self.check_input_shape(shape)
         if not self.built:
             self.build(shape)
@@ -149,9 +152,22 @@ class Layer:
         shape = shapes if self.takes_list else shapes[0]
         self.check_input_shape(shape)
         node = Node(self, tensors, self.compute_output_shape(shape))
+        self.calls.append(node)
         if self.input_spec is None:
             self.input_spec = shape
         return node.output
+
+    @property
+    def output(self) -> Any:
+        """The symbolic tensor this layer returned in its network: `Model(model.input, layer.output)` computes it.
+
+        Raises:
+            ValueError: if the layer was called on no symbolic tensor, or on several.
+        """
+        if len(self.calls) != 1:
+            way_out = "Keep the tensor that the call returns."
+            raise ValueError(sentence(self.title, "one call on a symbolic tensor", f"{len(self.calls)} calls", way_out))
+        return self.calls[0].output
 
     def check_input_shape(self, shape: Any) -> None:
         """Raise ValueError unless arrays of this shape, batch axis included, may enter the layer."""

@@ -94,7 +94,8 @@ class Conv2D(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """(N, H, W, C) -> (N, OH, OW, F)."""
         xp, kernel = pad(x, self.window), self._grouped(self.params["kernel"])  # (N, PH, PW, C)
-        z = np.empty(self.compute_output_shape(x.shape), np.result_type(x, kernel))  # (N, OH, OW, F)
+        shape: Any = self.compute_output_shape(x.shape)
+        z = np.empty(shape, np.result_type(x, kernel))  # (N, OH, OW, F)
         for here, there in slabs(xp, kernel, z, self.window):
             columns = im2col(xp[here], self.window)  # (P, KH*KW*C), for P windows
             z[there] = (columns @ _matrix(kernel[..., there[3]])).reshape(z[there].shape)

@@ -1,6 +1,6 @@
 """The fully connected layer: every output looks at every input.
 
-    y[n, o] = b[o] + sum over i of x[n, i] * kernel[i, o]
+y[n, o] = b[o] + sum over i of x[n, i] * kernel[i, o]
 """
 
 from typing import Any

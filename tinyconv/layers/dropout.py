@@ -34,9 +34,7 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
-    def __init__(
-        self, rate: float, noise_shape: Shape | None = None, seed: int | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, rate: float, noise_shape: Shape | None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate <= 1:
             way_out = "Give the fraction to drop, not to keep."

@@ -48,16 +48,23 @@ class Node:
 
 
 def topological_order(outputs: list[SymbolicTensor]) -> list[Node]:
-    """Every node that the outputs depend on, each after the nodes it depends on."""
-    order: dict[Node, None] = {}
+    """Every node that the outputs depend on, each after the nodes it depends on.
+
+    Nodes are sorted by their longest way to an output, and by when they are met walking back from it: Keras's order.
+    """
+    met: dict[Node, None] = {}
+    done: dict[Node, None] = {}
     waiting = [(tensor.node, False) for tensor in reversed(outputs)]
     while waiting:
         node, inputs_done = waiting.pop()
-        if node in order:
-            continue
         if inputs_done:
-            order[node] = None
-        else:
+            done[node] = None
+        elif node not in met:
+            met[node] = None
             waiting.append((node, True))
             waiting.extend((tensor.node, False) for tensor in reversed(node.inputs))
-    return list(order)
+    depth = dict.fromkeys(met, 0)
+    for node in reversed(done):  # consumers before producers
+        for tensor in node.inputs:
+            depth[tensor.node] = max(depth[tensor.node], depth[node] + 1)
+    return sorted(met, key=lambda node: -depth[node])

@@ -27,6 +27,7 @@ class InputLayer(Layer):
         self.shape = tuple(shape)
         self.input_spec = (None, *self.shape)
         self.node = Node(self, [], self.input_spec)
+        self.calls.append(self.node)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""

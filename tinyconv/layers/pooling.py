@@ -180,7 +180,7 @@ class _GlobalExtreme(_Global):
         pixels = x.reshape(x.shape[0], -1, x.shape[3])  # (N, H*W, C)
         winner = type(self).choose(pixels, axis=1)[:, None]  # (N, 1, C)
         y = np.take_along_axis(pixels, winner, axis=1)  # (N, 1, C)
-        return y.reshape(self.compute_output_shape(x.shape)), (winner, x.shape)
+        return (y[:, None] if self.keepdims else y[:, 0]), (winner, x.shape)
 
     def backward(self, dy: Array, cache: Any) -> Array:
         """(N, C) -> (N, H, W, C): each gradient to the winner."""

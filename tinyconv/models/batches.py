@@ -168,12 +168,8 @@ def samples(
     """
     inputs = _by_name("x", x, names[0], where)
     labels = [] if y is None else _by_name("y", y, names[1], where)
-    weights: list[Array | None] = [None] * len(labels)
-    if sample_weight is not None:
-        several = isinstance(sample_weight, list | tuple | Mapping) and len(labels) > 1
-        found = _by_name("sample_weight", sample_weight, names[1], where) if several else [np.asarray(sample_weight)]
-        weights = list(found) * (1 if several else len(labels))
-    known = [(f"{role}{_place(i, group)}", a) for role, group in (("x", inputs), ("y", labels)) for i, a in enumerate(group)]
+    weights = _weights(sample_weight, names[1], where)
+    known = [*_named("x", inputs), *_named("y", labels)]
     _check_lengths([*known, *(("sample_weight", w) for w in weights if w is not None)], where)
     if finite:
         for role, array in known:
@@ -181,8 +177,17 @@ def samples(
     return Batch(inputs, labels, weights)
 
 
-def _place(i: int, group: list[Array]) -> str:
-    return f"[{i}]" if len(group) > 1 else ""
+def _weights(given: Any, outputs: list[str], where: str) -> list[Array | None]:
+    """Sample weights by output: none, one array for all, or one for each."""
+    if given is None:
+        return [None] * len(outputs)
+    if isinstance(given, list | tuple | Mapping) and len(outputs) > 1:
+        return [*_by_name("sample_weight", given, outputs, where)]
+    return [_array("sample_weight", given, where)] * len(outputs)
+
+
+def _named(role: str, group: list[Array]) -> list[tuple[str, Array]]:
+    return [(f"{role}[{i}]" if len(group) > 1 else role, array) for i, array in enumerate(group)]
 
 
 def _by_name(role: str, given: Any, names: list[str], where: str) -> list[Array]:
@@ -206,7 +211,8 @@ def _array(role: str, given: Any, where: str) -> Array:
     except ValueError as error:
         raise ValueError(sentence(where, f"{role} as one array", "rows of different lengths")) from error
     if array.dtype.kind not in "biuf":
-        kind = {"U": "strings", "S": "bytes", "O": "objects", "c": "complex numbers"}.get(array.dtype.kind, "no numbers")
+        kinds = {"U": "strings", "S": "bytes", "O": "objects", "c": "complex numbers"}
+        kind = kinds.get(array.dtype.kind, "no numbers")
         way_out = "Convert labels to whole numbers from 0." if role == "y" else "Convert the data to numbers."
         raise ValueError(sentence(where, f"{role} as numbers", f"{kind} (dtype {array.dtype})", way_out))
     if array.ndim == 0:

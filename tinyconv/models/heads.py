@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinyconv import activations, losses, metrics
-from tinyconv._types import Array, Shape
+from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.layers.graph import SymbolicTensor
 
@@ -31,7 +31,12 @@ class Head:
     """
 
     def __init__(
-        self, tensor: SymbolicTensor, loss: losses.Loss | None, weight: float, metric_names: Sequence[Any], may_cut: bool
+        self,
+        tensor: SymbolicTensor,
+        loss: losses.Loss | None,
+        weight: float,
+        metric_names: Sequence[Any],
+        may_cut: bool,
     ) -> None:
         self.tensor, self.weight, self.metric_names = tensor, weight, list(metric_names)
         self.name = tensor.node.layer.name

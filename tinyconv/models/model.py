@@ -15,7 +15,7 @@ from tinyconv.layers.graph import SymbolicTensor, topological_order
 from tinyconv.models.training import Trainer
 
 
-class Model(Trainer, Layer):
+class Model(Trainer):
     """A network from symbolic inputs to symbolic outputs.
 
     Args:
@@ -46,7 +46,7 @@ class Model(Trainer, Layer):
         self.inputs, self.outputs = _tensors(self.title, "inputs", inputs), _tensors(self.title, "outputs", outputs)
         self.nodes = topological_order(self.outputs)
         self.layers: list[Layer] = list(dict.fromkeys(node.layer for node in self.nodes))
-        self.takes_list = not self._single_input  # type: ignore[misc]
+        self.takes_list = not self._single_input
         self._check_graph()
         specs = [tensor.shape for tensor in self.inputs]
         self.input_spec = specs[0] if self._single_input else specs

@@ -75,7 +75,8 @@ class Progress:
     def _make_bar(self) -> Any:
         from tqdm.std import tqdm
 
-        layout = "{n_fmt}/{total_fmt} [{bar:30}] - ETA: {remaining} - {postfix}" if self.steps else "{n_fmt} - {postfix}"
+        known = "{n_fmt}/{total_fmt} [{bar:30}] - ETA: {remaining} - {postfix}"
+        layout = known if self.steps else "{n_fmt} - {postfix}"
         return tqdm(total=self.steps, bar_format=layout, ascii=".>=", mininterval=0.1, file=sys.stdout, leave=True)
 
 

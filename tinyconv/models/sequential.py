@@ -86,7 +86,7 @@ class Sequential(Model):
         if self._entrance is not None and layers:
             known = self.layers if self._connected else []
             kept = [new for new, old in zip(layers, known, strict=False) if new is old]
-            tensor = kept[-1].output if kept else self._entrance.node.outputs[0]
+            tensor = kept[-1].calls[-1].output if kept else self._entrance.node.outputs[0]
             for layer in layers[len(kept) :]:
                 tensor = layer(tensor)
             self._connect(self._entrance.node.outputs[0], tensor)

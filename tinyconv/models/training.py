@@ -5,7 +5,7 @@ the optimizer change the parameters. `Trainer` gives `Model` these methods; it k
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from tinyconv.callbacks import CallbackList, History
 from tinyconv.checks import reject_unknown_arguments, sentence
 from tinyconv.engine.memory import ParameterMemory
 from tinyconv.engine.plan import Plan
+from tinyconv.layers import Layer
+from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.models.batches import Arrays, Batch, Stream, is_stream, samples
 from tinyconv.models.heads import Head, by_output, metrics_by_output
 from tinyconv.models.progress import Progress
@@ -23,21 +25,23 @@ from tinyconv.models.progress import Progress
 Logs = dict[str, float]
 
 
-class Trainer:
-    """The part of a model that learns: `compile`, `fit`, `evaluate`, `predict` and their single steps."""
+class Trainer(Layer):
+    """The part of a model that learns: `compile`, `fit`, `evaluate`, `predict` and their single steps.
 
-    name: str
-    title: str
-    inputs: list[Any]
-    outputs: list[Any]
-    nodes: list[Any]
-    dtype: str
-    _plan: Plan
-    sublayers: Callable[[], Iterator[Any]]
-    check_input_shape: Callable[[Any], None]
-    build: Callable[..., None]
-    takes_list: bool
-    output_names: list[str]
+    `Model` provides the network: its symbolic ``inputs`` and ``outputs``, the ``nodes`` between, and their plan.
+    """
+
+    inputs: list[SymbolicTensor]
+    outputs: list[SymbolicTensor]
+    nodes: list[Node]
+
+    @property
+    def _plan(self) -> Plan:
+        raise NotImplementedError
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the parameters; a network that waits for its input's shape takes it from here."""
+        raise NotImplementedError
 
     optimizer: optimizers.Optimizer | None = None
     history: History | None = None
@@ -385,7 +389,7 @@ class Trainer:
     def _names(self) -> tuple[list[str], list[str]]:
         if not hasattr(self, "outputs"):
             return ["x"], ["y"]
-        return [tensor.node.layer.name for tensor in self.inputs], self.output_names
+        return _layer_names(self.inputs), _layer_names(self.outputs)
 
     def _batches(
         self,
@@ -411,7 +415,11 @@ class Trainer:
         if len(data) not in (2, 3):
             expected = "validation_data as (x, y) or (x, y, sample_weight)"
             raise ValueError(sentence("fit", expected, f"{len(data)} entries"))
-        return Arrays(self._samples("validation_data", *data, finite=True), batch_size or 32, steps=steps)
+        return Arrays(
+            self._samples("validation_data", data[0], data[1], data[2] if len(data) == 3 else None, finite=True),
+            batch_size or 32,
+            steps=steps,
+        )
 
     def _get_ready(self, first: Batch, where: str) -> None:
         """Check the data against the network and the loss, then make the parameters. Changes nothing on an error."""
@@ -447,7 +455,7 @@ class Trainer:
 
     def _make_heads(self) -> None:
         assert self._compiled is not None
-        names = self.output_names
+        names = self._names[1]
         found = by_output("loss", self._compiled["loss"], names, self.title)
         if all(loss is None for loss in found):
             raise ValueError(sentence(self.title, "a loss", "loss=None", "Give compile a loss= to learn from."))
@@ -471,6 +479,10 @@ class Trainer:
     def _forget_network(self) -> None:
         """The layers have changed: heads and memory are made anew when they are needed."""
         self._heads = self._memory = None
+
+
+def _layer_names(tensors: list[SymbolicTensor]) -> list[str]:
+    return [tensor.node.layer.name for tensor in tensors]
 
 
 def _split(samples: Batch, fraction: float) -> tuple[Batch, Batch]:

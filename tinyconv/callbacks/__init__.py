@@ -1,0 +1,21 @@
+"""Things to do while a network trains: stop early, keep the best weights, change the learning rate, write a log.
+
+Names, arguments and decisions are those of Keras 3, `keras/src/callbacks/`.
+"""
+
+from tinyconv.callbacks.base import Callback, CallbackList, History, LambdaCallback
+from tinyconv.callbacks.files import CSVLogger, ModelCheckpoint
+from tinyconv.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from tinyconv.callbacks.monitor import EarlyStopping
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+]

@@ -1,0 +1,193 @@
+"""What a callback is, and the simplest ones.
+
+A callback is an object whose methods `fit` calls at fixed moments: at the beginning and end of the training, of every
+epoch and of every batch. ``logs`` holds the numbers known then, by name: ``{"loss": 0.2, "val_loss": 0.3}``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tinyconv.checks import did_you_mean, sentence
+
+__all__ = ["HOOKS", "Callback", "CallbackList", "History", "LambdaCallback", "Logs"]
+
+#: Numbers by name.
+Logs = dict[str, Any] | None
+
+
+class Callback:
+    """Base of the callbacks: every method does nothing. Override those whose moment matters to you.
+
+    Attributes:
+        model: the model that is trained; its ``stop_training = True`` ends the training after the epoch.
+        params: ``verbose``, ``epochs`` and ``steps`` of the call to `fit`.
+
+    >>> class Whistle(Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(epoch, logs["loss"])
+    >>> CallbackList([Whistle()]).on_epoch_end(0, {"loss": 0.5})
+    0 0.5
+    """
+
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.params: dict[str, Any] = {}
+
+    def set_model(self, model: Any) -> None:
+        """Called first, with the model."""
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Called second, with the settings of the run."""
+        self.params = params
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """At the beginning of `fit`."""
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """At the end of `fit`, with the logs of the last epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Before an epoch; the first one is 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """After an epoch and its validation; what is added to ``logs`` gets into the history."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of training; the first of each epoch is 0."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of training, with the means of the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Older name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Older name of `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """At the beginning of `evaluate`, and of the validation in `fit`."""
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """At the end of `evaluate`, and of the validation in `fit`."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of evaluation."""
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """At the beginning of `predict`."""
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """At the end of `predict`."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of prediction."""
+
+
+HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
+
+
+def _to_each(hook: str) -> Any:
+    def call(self: "CallbackList", *args: Any, **kwargs: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*args, **kwargs)
+
+    return call
+
+
+class CallbackList(Callback):
+    """Several callbacks as one: each call is passed on to all of them, in order.
+
+    Args:
+        callbacks: one callback, or several.
+        model, params: handed to each by `set_model` and `set_params`.
+
+    Raises:
+        TypeError: if something is not a callback.
+    """
+
+    def __init__(self, callbacks: Any = None, model: Any = None, params: dict[str, Any] | None = None) -> None:
+        self.callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                way_out = "Write for example callbacks=[EarlyStopping()], with parentheses."
+                raise TypeError(sentence("callbacks", "instances of Callback", repr(callback), way_out))
+        self.set_model(model)
+        self.set_params(params or {})
+
+    def append(self, callback: Callback) -> None:
+        """Put one more at the end."""
+        self.callbacks.append(callback)
+
+    def set_model(self, model: Any) -> None:
+        """Hand the model to each callback."""
+        self.model = model
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Hand the settings of the run to each callback."""
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    on_train_begin, on_train_end = _to_each("on_train_begin"), _to_each("on_train_end")
+    on_epoch_begin, on_epoch_end = _to_each("on_epoch_begin"), _to_each("on_epoch_end")
+    on_train_batch_begin, on_train_batch_end = _to_each("on_train_batch_begin"), _to_each("on_train_batch_end")
+    on_batch_begin, on_batch_end = _to_each("on_batch_begin"), _to_each("on_batch_end")
+    on_test_begin, on_test_end = _to_each("on_test_begin"), _to_each("on_test_end")
+    on_test_batch_begin, on_test_batch_end = _to_each("on_test_batch_begin"), _to_each("on_test_batch_end")
+    on_predict_begin, on_predict_end = _to_each("on_predict_begin"), _to_each("on_predict_end")
+    on_predict_batch_begin, on_predict_batch_end = _to_each("on_predict_batch_begin"), _to_each("on_predict_batch_end")
+
+
+class History(Callback):
+    """Keeps the numbers of every epoch. `fit` returns one.
+
+    Attributes:
+        history: a list for each name in the logs, one number an epoch.
+        epoch: the epochs, from ``initial_epoch`` on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        self.model.history = self
+
+
+class LambdaCallback(Callback):
+    """A callback from functions: ``LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs["loss"]))``.
+
+    Args:
+        **hooks: a function for each moment, by the name of the method of `Callback`, with the same arguments.
+
+    Raises:
+        TypeError: for a name that is no moment (the nearest one is suggested), or for something not callable.
+    """
+
+    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+        super().__init__()
+        for name, function in hooks.items():
+            if name not in HOOKS:
+                raise TypeError(sentence("LambdaCallback", f"one of {HOOKS}", name, did_you_mean(name, HOOKS)))
+            if function is not None and not callable(function):
+                raise TypeError(sentence("LambdaCallback", f"{name} as a function", repr(function)))
+            if function is not None:
+                setattr(self, name, function)
