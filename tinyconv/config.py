@@ -5,6 +5,8 @@ memory that a convolution may spend on its columns.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,18 @@ def set_threads(n: int | None) -> None:
     if n is not None and n < 1:
         raise ValueError(sentence("set_threads", "at least 1 thread", f"n={n!r}"))
     _threads = n
+
+
+@contextmanager
+def limited_threads() -> Iterator[None]:
+    """Matrix products use at most `threads_limit` threads while this lasts."""
+    if _threads is None:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(_threads, user_api="blas"):
+        yield
 
 
 def columns_budget() -> int:

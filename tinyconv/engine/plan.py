@@ -79,7 +79,8 @@ class Plan:
 
     def forward(self, x: list[Array], training: bool = False, keep: bool = True) -> tuple[list[Array], Cache]:
         """Inputs -> (outputs, what `backward` needs); ``keep=False`` drops what only `backward` needs."""
-        values: dict[SymbolicTensor, Array] = dict(zip(self.inputs, x, strict=True))
+        dtype = self.float_type()
+        values = {tensor: np.asarray(array, dtype) for tensor, array in zip(self.inputs, x, strict=True)}
         caches: Cache = []
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # NaN and infinity show in the result
             for step in self.steps:
@@ -90,6 +91,12 @@ class Plan:
                 for tensor in step.last_use_of:
                     del values[tensor]
         return [values[tensor] for tensor in self.outputs], caches
+
+    def float_type(self) -> np.dtype[Any]:
+        """The parameters' float type, or that of the first layer where there are none; inputs are converted to it."""
+        layers = [layer for step in self.steps for layer in step.layer.sublayers()]
+        params = (array for layer in layers for array in layer.params.values())
+        return next((array.dtype for array in params), np.dtype(layers[0].dtype if layers else "float32"))
 
     def backward(self, dy: Sequence[Array | None], caches: Cache, to_inputs: bool = False) -> list[Array | None]:
         """Gradients by the outputs -> gradients by the inputs, adding to those of the parameters.

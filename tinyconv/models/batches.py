@@ -32,6 +32,34 @@ class Batch(NamedTuple):
         weights = [None if w is None else w[which] for w in self.weights]
         return Batch([a[which] for a in self.x], [a[which] for a in self.y], weights)
 
+    def split(self, fraction: float) -> tuple["Batch", "Batch"]:
+        """(the first samples, the last ``fraction`` of them), each at least one.
+
+        Raises:
+            ValueError: if one side would be empty.
+        """
+        at = int(self.size * (1 - fraction))
+        if not 0 < fraction < 1 or not 0 < at < self.size:
+            received = f"validation_split={fraction} of {self.size} samples"
+            raise ValueError(sentence("fit", "a fraction that leaves samples on both sides", received))
+        return self.take(slice(0, at)), self.take(slice(at, None))
+
+    def weighted(self, class_weight: Mapping[int, float] | None) -> "Batch":
+        """The same samples, each weight multiplied by that of the sample's class.
+
+        Raises:
+            ValueError: if there are several outputs, whose classes would be meant.
+        """
+        if class_weight is None:
+            return self
+        if len(self.y) != 1:
+            raise ValueError(sentence("fit", "one output, for class_weight", f"{len(self.y)}", "Use sample_weight."))
+        y = self.y[0]
+        classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(self.size)
+        factors = np.array([class_weight.get(int(c), 1.0) for c in classes])
+        own = self.weights[0]
+        return self._replace(weights=[factors if own is None else factors * own])
+
 
 class Arrays:
     """Arrays, cut into batches.

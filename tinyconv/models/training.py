@@ -1,28 +1,24 @@
-"""Learning from examples: one step, one epoch, and what surrounds them.
+"""Learning from examples, again and again.
 
-A training step runs the batch through the network, asks the loss how wrong it was, sends the gradient back, and lets
-the optimizer change the parameters. `Trainer` gives `Model` these methods; it knows no layer by name.
+Epochs of steps, with data from wherever the user has them, callbacks, validation and a progress line. `Trainer` gives
+`Model` its methods `compile`, `fit`, `evaluate` and `predict`; it knows no layer by name.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tinyconv import config, losses, metrics, optimizers
+from tinyconv import config, optimizers
 from tinyconv._types import Array
 from tinyconv.callbacks import CallbackList, History
 from tinyconv.checks import reject_unknown_arguments, sentence
-from tinyconv.engine.memory import ParameterMemory
 from tinyconv.engine.plan import Plan
 from tinyconv.layers import Layer
 from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.models.batches import Arrays, Batch, Stream, is_stream, samples
-from tinyconv.models.heads import Head, by_output, metrics_by_output
+from tinyconv.models.learner import Learner, Logs
 from tinyconv.models.progress import Progress
-
-Logs = dict[str, float]
 
 
 class Trainer(Layer):
@@ -46,9 +42,8 @@ class Trainer(Layer):
     optimizer: optimizers.Optimizer | None = None
     history: History | None = None
     stop_training = False
-    _compiled: dict[str, Any] | None = None
-    _heads: list[Head] | None = None
-    _memory: ParameterMemory | None = None
+    _settings: dict[str, Any] | None = None
+    _learner: Learner | None = None
 
     def compile(
         self,
@@ -76,15 +71,15 @@ class Trainer(Layer):
             TypeError: for an unknown argument.
         """
         reject_unknown_arguments(type(self).compile, unknown)  # type: ignore[arg-type]
-        before = self.optimizer, self._compiled, self._heads, self._memory
+        before = self.optimizer, self._settings, self._learner
         self.optimizer = optimizers.get(optimizer)
-        self._compiled = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
-        self._heads = self._memory = None
+        self._settings = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
+        self._learner = None
         try:
             if hasattr(self, "outputs"):
-                self._make_heads()
+                self._learning()
         except (TypeError, ValueError):
-            self.optimizer, self._compiled, self._heads, self._memory = before
+            self.optimizer, self._settings, self._learner = before
             raise
 
     def fit(
@@ -138,10 +133,11 @@ class Trainer(Layer):
         self._require_compiled("fit")
         arrays = None if is_stream(x) else self._samples("fit", x, y, sample_weight, finite=True)
         if arrays is not None and validation_split and validation_data is None:
-            arrays, validation_data = _split(arrays, validation_split)
+            arrays, validation_data = arrays.split(validation_split)
         batches = self._batches("fit", x, arrays, batch_size, shuffle, steps_per_epoch)
         held_out = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
-        self._get_ready_to_learn(batches.first, "fit", class_weight)
+        learner = self._get_ready(batches.first, "fit")
+        batches.first.take(slice(0, 1)).weighted(class_weight)
         if held_out is not None:
             self._check_batch(held_out.first, "validation_data")
         self.history = history = History()
@@ -149,14 +145,14 @@ class Trainer(Layer):
         hooks = CallbackList([*(callbacks or []), history], self, params)
         self.stop_training = False
         logs: Logs = {}
-        with _limited_threads():
+        with config.limited_threads():
             hooks.on_train_begin()
             for epoch in range(initial_epoch, epochs):
                 hooks.on_epoch_begin(epoch)
                 progress = Progress(batches.steps, verbose, f"Epoch {epoch + 1}/{epochs}")
-                logs = self._train_epoch(batches, class_weight, hooks, progress)
+                logs = self._train_epoch(learner, batches, class_weight, hooks, progress)
                 if held_out is not None and (epoch + 1) % validation_freq == 0:
-                    found = self._evaluate(held_out, hooks, Progress(held_out.steps, 0))
+                    found = self._evaluate(learner, held_out, hooks, Progress(held_out.steps, 0))
                     logs |= {f"val_{name}": value for name, value in found.items()}
                 progress.finish(logs)
                 hooks.on_epoch_end(epoch, logs)
@@ -188,11 +184,11 @@ class Trainer(Layer):
         self._require_compiled("evaluate")
         arrays = None if is_stream(x) else self._samples("evaluate", x, y, sample_weight)
         batches = self._batches("evaluate", x, arrays, batch_size, False, steps)
-        self._get_ready(batches.first, "evaluate")
+        learner = self._get_ready(batches.first, "evaluate")
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks or [], self, {"verbose": verbose, "steps": batches.steps})
-        with _limited_threads():
-            logs = self._evaluate(batches, hooks, progress)
+        with config.limited_threads():
+            logs = self._evaluate(learner, batches, hooks, progress)
         progress.finish(logs)
         return logs if return_dict else _listed(logs)
 
@@ -212,16 +208,14 @@ class Trainer(Layer):
         arrays = None if is_stream(x) else self._samples("predict", x)
         batches = self._batches("predict", x, arrays, batch_size, False, steps, labels=False)
         self._complete(batches.first)
-        self._check_shapes(batches.first)
-        self.build()
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks or [], self, {"verbose": verbose, "steps": batches.steps})
         found: list[list[Array]] = []
-        with _limited_threads():
+        with config.limited_threads():
             hooks.on_predict_begin()
             for i, batch in enumerate(progress.watch(batches)):
                 hooks.on_predict_batch_begin(i)
-                found.append(self._run(batch))
+                found.append(self._plan.forward(batch.x, training=False, keep=False)[0])
                 hooks.on_predict_batch_end(i, {"outputs": found[-1]})
                 progress.step({})
             hooks.on_predict_end()
@@ -242,19 +236,19 @@ class Trainer(Layer):
         """One step of learning on one batch; returns that batch's loss and metrics, as `evaluate` does."""
         self._require_compiled("train_on_batch")
         batch = self._samples("train_on_batch", x, y, sample_weight, finite=True)
-        self._get_ready_to_learn(batch, "train_on_batch", class_weight)
-        self._reset_metrics()
-        self._train_step(_weigh(batch, class_weight))
-        return self._logs() if return_dict else _listed(self._logs())
+        learner = self._get_ready(batch, "train_on_batch")
+        learner.reset()
+        learner.train_step(batch.weighted(class_weight))
+        return learner.logs() if return_dict else _listed(learner.logs())
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of one batch, without learning."""
         self._require_compiled("test_on_batch")
         batch = self._samples("test_on_batch", x, y, sample_weight)
-        self._get_ready(batch, "test_on_batch")
-        self._reset_metrics()
-        self._forward(batch, training=False, learn=False)
-        return self._logs() if return_dict else _listed(self._logs())
+        learner = self._get_ready(batch, "test_on_batch")
+        learner.reset()
+        learner.forward(batch, training=False, learn=False)
+        return learner.logs() if return_dict else _listed(learner.logs())
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch."""
@@ -269,72 +263,25 @@ class Trainer(Layer):
         """
         self._require_compiled("loss_and_gradients")
         batch = self._samples("loss_and_gradients", x, y, sample_weight)
-        self._get_ready(batch, "loss_and_gradients")
-        self._clear_gradients()
-        loss, gradients, caches = self._forward(batch, training, learn=True)
-        dx = self._training_plan.backward(gradients, caches, to_inputs=True)
-        self._add_regularization()
+        loss, dx = self._get_ready(batch, "loss_and_gradients").loss_and_gradients(batch, training, to_inputs=True)
         return loss, [d for d in dx if d is not None]
-
-    # How a step works
-
-    def _train_step(self, batch: Batch) -> None:
-        """Forward, backward, update."""
-        assert self.optimizer is not None
-        assert self._memory is not None
-        self._clear_gradients()
-        _, gradients, caches = self._forward(batch, training=True, learn=True)
-        self._training_plan.backward(gradients, caches)
-        self._add_regularization()
-        memory = self._memory
-        learned = [(name, part) for name, part in memory.segments if part.stop <= memory.trainable.stop]
-        self.optimizer.step(memory.values[memory.trainable], memory.grads[memory.trainable], learned)
-
-    def _forward(self, batch: Batch, training: bool, learn: bool) -> tuple[float, list[Array | None], Any]:
-        """(loss with regularizers, gradients by the outputs, caches); metrics take note."""
-        assert self._heads is not None
-        outputs, caches = self._training_plan.forward(self._cast(batch.x), training, keep=learn)
-        total, gradients = self._penalty(), []
-        for head, y, output, weights in zip(self._heads, batch.y, outputs, batch.weights, strict=True):
-            loss, gradient = head.measure(y, output, weights, learn)
-            total += loss
-            gradients.append(gradient)
-        self._mean_loss.update_state(total, batch.size)
-        return total, gradients, caches
-
-    def _penalty(self) -> float:
-        return sum(
-            regularizer(layer.params[name]) for layer in self.sublayers() for name, regularizer in layer.regularized()
-        )
-
-    def _add_regularization(self) -> None:
-        for layer in self.sublayers():
-            for name, regularizer in layer.regularized():
-                layer.grads[name] += regularizer.gradient(layer.params[name])
-
-    def _clear_gradients(self) -> None:
-        for layer in self.sublayers():
-            for gradient in layer.grads.values():
-                gradient.fill(0)
-
-    def _run(self, batch: Batch) -> list[Array]:
-        return self._plan.forward(self._cast(batch.x), training=False, keep=False)[0]
-
-    def _cast(self, x: list[Array]) -> list[Array]:
-        dtype = next((layer.params[name].dtype for layer in self.sublayers() for name in layer.params), self.dtype)
-        return [np.asarray(a, dtype) for a in x]
 
     # How an epoch works
 
     def _train_epoch(
-        self, batches: Any, class_weight: Mapping[int, float] | None, hooks: CallbackList, progress: Progress
+        self,
+        learner: Learner,
+        batches: Any,
+        class_weight: Mapping[int, float] | None,
+        hooks: CallbackList,
+        progress: Progress,
     ) -> Logs:
-        self._reset_metrics()
+        learner.reset()
         for i, batch in enumerate(progress.watch(batches)):
             hooks.on_train_batch_begin(i)
             self._check_batch(batch, "fit")
-            self._train_step(_weigh(batch, class_weight))
-            logs = self._logs()
+            learner.train_step(batch.weighted(class_weight))
+            logs = learner.logs()
             hooks.on_train_batch_end(i, logs)
             progress.step(logs)
             if self.stop_training:
@@ -342,41 +289,24 @@ class Trainer(Layer):
         if progress.done == 0:
             way_out = "Pass a generator that goes on, or a data set that begins anew with each epoch."
             raise ValueError(sentence("fit", "batches in every epoch", "a generator that has ended", way_out))
-        return self._logs()
+        return learner.logs()
 
-    def _evaluate(self, batches: Any, hooks: CallbackList, progress: Progress) -> Logs:
-        self._reset_metrics()
+    def _evaluate(self, learner: Learner, batches: Any, hooks: CallbackList, progress: Progress) -> Logs:
+        learner.reset()
         hooks.on_test_begin()
         for i, batch in enumerate(progress.watch(batches)):
             hooks.on_test_batch_begin(i)
             self._check_batch(batch, "evaluate")
-            self._forward(batch, training=False, learn=False)
-            logs = self._logs()
-            hooks.on_test_batch_end(i, logs)
-            progress.step(logs)
-        hooks.on_test_end(self._logs())
-        return self._logs()
-
-    def _logs(self) -> Logs:
-        """Loss and metrics so far, by Keras's names."""
-        assert self._heads is not None
-        logs = {"loss": self._mean_loss.result()}
-        several = len(self._heads) > 1
-        if several:
-            logs |= {head.mean_loss.name: head.mean_loss.result() for head in self._heads if head.loss is not None}
-        for head in self._heads:
-            logs |= {(f"{head.name}_{m.name}" if several else m.name): m.result() for m in head.metrics}
-        return logs
-
-    def _reset_metrics(self) -> None:
-        self._mean_loss.reset_state()
-        for head in self._heads or []:
-            head.reset()
+            learner.forward(batch, training=False, learn=False)
+            hooks.on_test_batch_end(i, learner.logs())
+            progress.step(learner.logs())
+        hooks.on_test_end(learner.logs())
+        return learner.logs()
 
     # Getting ready
 
     def _require_compiled(self, what: str) -> None:
-        if self._compiled is None:
+        if self._settings is None:
             way_out = 'Call model.compile(optimizer="adam", loss=..., metrics=["accuracy"]) first.'
             raise RuntimeError(sentence(self.title, f"a compiled model for {what}", "one that is not", way_out))
 
@@ -421,103 +351,46 @@ class Trainer(Layer):
             steps=steps,
         )
 
-    def _get_ready(self, first: Batch, where: str) -> None:
-        """Check the data against the network and the loss, then make the parameters. Changes nothing on an error."""
+    def _get_ready(self, first: Batch, where: str) -> Learner:
+        """Check data against network and losses, then make the parameters. Nothing has changed if that fails."""
         self._complete(first)
-        self._check_batch(first, where)
+        learner = self._learning()
+        learner.check_labels(first, where)
         self.build()
-
-    def _get_ready_to_learn(self, first: Batch, where: str, class_weight: Any = None) -> None:
-        """As `_get_ready`, with all parameters in one memory."""
-        self._complete(first)
-        self._check_batch(first, where)
-        _weigh(first.take(slice(0, 1)), class_weight)
-        if self._memory is None:
-            self._memory = ParameterMemory(self.sublayers())
-        elif not self._memory.is_current():
-            self._memory.adopt()
+        return learner
 
     def _complete(self, first: Batch) -> None:
-        """Let a network that waits for its input's shape, and heads that wait for the network, be made."""
+        """Check the shape of data; a network that waits for its input's shape takes it from them."""
         if not hasattr(self, "outputs"):
             self.build((None, *first.x[0].shape[1:]))
-        if self._compiled is not None and self._heads is None:
-            self._make_heads()
+        self._check_shapes(first)
 
     def _check_batch(self, batch: Batch, where: str) -> None:
         self._check_shapes(batch)
-        for head, y in zip(self._heads or [], batch.y, strict=True):
-            head.check_labels(y, where)
+        self._learning().check_labels(batch, where)
 
     def _check_shapes(self, batch: Batch) -> None:
         shapes = [a.shape for a in batch.x]
         self.check_input_shape(shapes if self.takes_list else shapes[0])
 
-    def _make_heads(self) -> None:
-        assert self._compiled is not None
-        names = self._names[1]
-        found = by_output("loss", self._compiled["loss"], names, self.title)
-        if all(loss is None for loss in found):
-            raise ValueError(sentence(self.title, "a loss", "loss=None", "Give compile a loss= to learn from."))
-        weights = by_output("loss_weights", self._compiled["loss_weights"], names, self.title)
-        wanted = metrics_by_output(self._compiled["metrics"], names, self.title)
-        read = {tensor for node in self.nodes for tensor in node.inputs}
-        self._heads = [
-            Head(
-                tensor,
-                None if loss is None else losses.get(loss),
-                1.0 if weight is None else float(weight),
-                chosen,
-                may_cut=tensor not in read and len(tensor.node.outputs) == 1,
-            )
-            for tensor, loss, weight, chosen in zip(self.outputs, found, weights, wanted, strict=True)
-        ]
-        cut = [head.tensor for head in self._heads if head.works_on_logits]
-        self._training_plan = Plan(self.nodes, self.inputs, self.outputs, without_activation=cut)
-        self._mean_loss = metrics.Mean(name="loss")
+    def _learning(self) -> Learner:
+        """The network with its losses and optimizer, made once the network is known."""
+        assert self.optimizer is not None
+        assert self._settings is not None
+        if self._learner is None:
+            layers = list(self.sublayers())
+            network = (layers, self.nodes, self.inputs, self.outputs)
+            self._learner = Learner(*network, self.optimizer, self._settings, self.title)
+        return self._learner
 
     def _forget_network(self) -> None:
-        """The layers have changed: heads and memory are made anew when they are needed."""
-        self._heads = self._memory = None
+        """The layers have changed: what learns is made anew when it is needed."""
+        self._learner = None
 
 
 def _layer_names(tensors: list[SymbolicTensor]) -> list[str]:
     return [tensor.node.layer.name for tensor in tensors]
 
 
-def _split(samples: Batch, fraction: float) -> tuple[Batch, Batch]:
-    """(the samples to learn from, the last ones to validate on)."""
-    at = int(samples.size * (1 - fraction))
-    if not 0 < fraction < 1 or not 0 < at < samples.size:
-        received = f"validation_split={fraction} of {samples.size} samples"
-        raise ValueError(sentence("fit", "a fraction that leaves samples on both sides", received))
-    return samples.take(slice(0, at)), samples.take(slice(at, None))
-
-
-def _weigh(batch: Batch, class_weight: Mapping[int, float] | None) -> Batch:
-    """The batch with each sample's weight multiplied by its class's."""
-    if class_weight is None:
-        return batch
-    if len(batch.y) != 1:
-        raise ValueError(sentence("fit", "one output, for class_weight", f"{len(batch.y)}", "Use sample_weight."))
-    y = batch.y[0]
-    classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)).astype(int)
-    factors = np.array([class_weight.get(int(c), 1.0) for c in classes])
-    own = batch.weights[0]
-    return batch._replace(weights=[factors if own is None else factors * own])
-
-
 def _listed(logs: Logs) -> Any:
     return logs["loss"] if len(logs) == 1 else list(logs.values())
-
-
-@contextlib.contextmanager
-def _limited_threads() -> Iterator[None]:
-    """Matrix products use `config.threads()` threads while this lasts."""
-    if config.threads_limit() is None:
-        yield
-        return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(config.threads_limit(), user_api="blas"):
-        yield

@@ -1,0 +1,140 @@
+"""One step of learning.
+
+A batch runs through the network, the loss says how wrong it was, the gradient goes back the same way, and the
+optimizer changes the parameters. `Learner` holds what a step needs; `Trainer` repeats it over epochs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinyconv import losses, metrics
+from tinyconv._types import Array
+from tinyconv.checks import sentence
+from tinyconv.engine.memory import ParameterMemory
+from tinyconv.engine.plan import Plan
+from tinyconv.layers import Layer
+from tinyconv.layers.graph import Node, SymbolicTensor
+from tinyconv.models.batches import Batch
+from tinyconv.models.heads import Head, by_output, metrics_by_output
+from tinyconv.optimizers import Optimizer
+
+Logs = dict[str, float]
+
+
+class Learner:
+    """A network with its losses, metrics and optimizer.
+
+    Args:
+        layers: every layer with parameters.
+        nodes, inputs, outputs: the network.
+        optimizer: changes the parameters.
+        settings: ``loss``, ``loss_weights`` and ``metrics`` as `compile` takes them.
+        where: the model, for errors.
+
+    Attributes:
+        heads: losses and metrics by output.
+        memory: all trainable parameters in one vector, once training begins.
+
+    Raises:
+        ValueError: for a loss that does not fit its output, and for unknown names.
+    """
+
+    def __init__(
+        self,
+        layers: list[Layer],
+        nodes: list[Node],
+        inputs: list[SymbolicTensor],
+        outputs: list[SymbolicTensor],
+        optimizer: Optimizer,
+        settings: Mapping[str, Any],
+        where: str,
+    ) -> None:
+        self.layers, self.optimizer = layers, optimizer
+        read = {tensor for node in nodes for tensor in node.inputs}
+        alone = [tensor not in read and len(tensor.node.outputs) == 1 for tensor in outputs]
+        self.heads = _heads(outputs, alone, settings, where)
+        cut = [head.tensor for head in self.heads if head.works_on_logits]
+        self.plan = Plan(nodes, inputs, outputs, without_activation=cut)
+        self.mean_loss = metrics.Mean(name="loss")
+        self.memory: ParameterMemory | None = None
+
+    def train_step(self, batch: Batch) -> None:
+        """Forward, backward, update."""
+        memory = self._memory()
+        self.loss_and_gradients(batch, training=True)
+        learned = [(name, part) for name, part in memory.segments if part.stop <= memory.trainable.stop]
+        self.optimizer.step(memory.values[memory.trainable], memory.grads[memory.trainable], learned)
+
+    def loss_and_gradients(
+        self, batch: Batch, training: bool, to_inputs: bool = False
+    ) -> tuple[float, list[Array | None]]:
+        """(loss, its gradients by the inputs, if asked for); those by the parameters are in each layer's ``grads``."""
+        for layer in self.layers:
+            for gradient in layer.grads.values():
+                gradient.fill(0)
+        loss, gradients, caches = self.forward(batch, training, learn=True)
+        dx = self.plan.backward(gradients, caches, to_inputs)
+        for layer in self.layers:
+            for name, regularizer in layer.regularized():
+                layer.grads[name] += regularizer.gradient(layer.params[name])
+        return loss, dx
+
+    def forward(self, batch: Batch, training: bool, learn: bool) -> tuple[float, list[Array | None], Any]:
+        """(loss with regularizers, gradients by the outputs, caches); metrics take note."""
+        outputs, caches = self.plan.forward(batch.x, training, keep=learn)
+        total, gradients = self._penalty(), []
+        for head, y, output, weights in zip(self.heads, batch.y, outputs, batch.weights, strict=True):
+            loss, gradient = head.measure(y, output, weights, learn)
+            total += loss
+            gradients.append(gradient)
+        self.mean_loss.update_state(total, batch.size)
+        return total, gradients, caches
+
+    def check_labels(self, batch: Batch, where: str) -> None:
+        """ValueError where labels do not fit the losses."""
+        for head, y in zip(self.heads, batch.y, strict=True):
+            head.check_labels(y, where)
+
+    def logs(self) -> Logs:
+        """Loss and metrics since the last reset, by Keras's names."""
+        logs = {"loss": self.mean_loss.result()}
+        several = len(self.heads) > 1
+        if several:
+            logs |= {head.mean_loss.name: head.mean_loss.result() for head in self.heads if head.loss is not None}
+        for head in self.heads:
+            logs |= {(f"{head.name}_{m.name}" if several else m.name): m.result() for m in head.metrics}
+        return logs
+
+    def reset(self) -> None:
+        """Forget what was measured."""
+        self.mean_loss.reset_state()
+        for head in self.heads:
+            head.reset()
+
+    def _memory(self) -> ParameterMemory:
+        """The parameters in one vector; they move in at the first step, and again if another model took them."""
+        if self.memory is None:
+            self.memory = ParameterMemory(self.layers)
+        elif not self.memory.is_current():
+            self.memory.adopt()
+        return self.memory
+
+    def _penalty(self) -> float:
+        return sum(
+            regularizer(layer.params[name]) for layer in self.layers for name, regularizer in layer.regularized()
+        )
+
+
+def _heads(outputs: list[SymbolicTensor], alone: list[bool], settings: Mapping[str, Any], where: str) -> list[Head]:
+    """One head for each output; ``alone`` says which of them nothing else in the network reads."""
+    names = [tensor.node.layer.name for tensor in outputs]
+    found = by_output("loss", settings["loss"], names, where)
+    if all(loss is None for loss in found):
+        raise ValueError(sentence(where, "a loss", "loss=None", "Give compile a loss= to learn from."))
+    weights = by_output("loss_weights", settings["loss_weights"], names, where)
+    wanted = metrics_by_output(settings["metrics"], names, where)
+    heads = []
+    for tensor, loss, weight, chosen, may_cut in zip(outputs, found, weights, wanted, alone, strict=True):
+        function = None if loss is None else losses.get(loss)
+        heads.append(Head(tensor, function, 1.0 if weight is None else float(weight), chosen, may_cut))
+    return heads
