@@ -60,6 +60,29 @@ class Relu(Activation):
 
 
 @dataclass(frozen=True)
+class ClippedRelu(Activation):
+    """Relu with every bend Keras knows: y = x from threshold to max_value, flat above, of another slope below.
+
+    y = min(x, max_value) where x >= threshold, else negative_slope * (x - threshold).
+    """
+
+    max_value: float | None = None
+    negative_slope: float = 0.0
+    threshold: float = 0.0
+
+    def __call__(self, x: Array) -> Array:
+        below = self.negative_slope * (x - self.threshold) if self.negative_slope else 0
+        return np.where(x < self.threshold, below, np.minimum(x, self._top))
+
+    def backward(self, dy: Array, x: Array, y: Array) -> Array:
+        return np.where(x < self.threshold, dy * self.negative_slope, np.where(x < self._top, dy, 0))
+
+    @property
+    def _top(self) -> float:
+        return np.inf if self.max_value is None else self.max_value
+
+
+@dataclass(frozen=True)
 class LeakyRelu(Activation):
     """y = x above zero, negative_slope * x below."""
 
@@ -176,6 +199,7 @@ def _erf(x: Array) -> Array:
 _CLASSES: dict[str, type[Activation]] = {
     "linear": Linear,
     "relu": Relu,
+    "clipped_relu": ClippedRelu,
     "leaky_relu": LeakyRelu,
     "elu": Elu,
     "selu": Selu,
@@ -208,6 +232,9 @@ def get(identifier: "str | dict[str, Any] | Activation | None") -> Activation:
     """
     if identifier is None:
         return linear
+    of_layer = getattr(identifier, "activation", None)  # activation=LeakyReLU() means the layer's function
+    if isinstance(of_layer, Activation):
+        return of_layer
     if isinstance(identifier, Activation):
         return identifier
     if isinstance(identifier, str):

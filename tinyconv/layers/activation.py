@@ -41,14 +41,29 @@ class Activation(Layer):
 
 
 class ReLU(Activation):
-    """y = max(x, 0).
+    """y = max(x, 0), unless an argument bends it otherwise.
 
-    >>> ReLU()([-1.0, 2.0])
-    array([0., 2.], dtype=float32)
+    Args:
+        max_value: y never exceeds it; None for no limit.
+        negative_slope: slope below the threshold.
+        threshold: where the line begins.
+
+    Raises:
+        ValueError: for a negative max_value, negative_slope or threshold.
+
+    >>> ReLU()([-1.0, 2.0, 9.0]), ReLU(max_value=6)([-1.0, 2.0, 9.0])
+    (array([0., 2., 9.], dtype=float32), array([0., 2., 6.], dtype=float32))
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__("relu", **kwargs)
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ) -> None:
+        plain = max_value is None and not negative_slope and not threshold
+        bent = activations.ClippedRelu(max_value, negative_slope, threshold)
+        super().__init__("relu" if plain else bent, **kwargs)
+        self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
+        if min(negative_slope, threshold, 0 if max_value is None else max_value) < 0:
+            raise ValueError(sentence(self.title, "arguments from 0", f"{bent}"))
 
 
 class LeakyReLU(Activation):

@@ -139,6 +139,8 @@ class Layer:
         """
         if any(isinstance(part, SymbolicTensor) for part in (x if isinstance(x, list | tuple) else [x])):
             return self._add_node(x)
+        if self.takes_list and not isinstance(x, list | tuple):
+            raise ValueError(sentence(self.title, "a list of two or more inputs", f"one {type(x).__name__}"))
         arrays: Any = [np.asarray(part, self.dtype) for part in x] if self.takes_list else np.asarray(x, self.dtype)
         shape = [a.shape for a in arrays] if self.takes_list else arrays.shape
         self.check_input_shape(shape)
@@ -147,6 +149,7 @@ class Layer:
         return self.forward(arrays, training)[0]
 
     def _add_node(self, x: Any) -> Any:
+        """Record a call on symbolic tensors and return what it would give."""
         tensors = list(x) if isinstance(x, list | tuple) else [x]
         shapes = [tensor.shape for tensor in tensors]
         shape = shapes if self.takes_list else shapes[0]

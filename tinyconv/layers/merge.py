@@ -36,7 +36,7 @@ class Add(Layer):
     def check_input_shape(self, shape: Any) -> None:
         """Raise ValueError unless there are two or more shapes, all the same."""
         _several(self.title, shape)
-        if any(one[1:] != shape[0][1:] for one in shape):
+        if any(one != shape[0] for one in shape):
             raise ValueError(sentence(self.title, "inputs of one shape", _listed(shape)))
 
 
@@ -78,18 +78,20 @@ class Concatenate(Layer):
     def check_input_shape(self, shape: Any) -> None:
         """Raise ValueError unless there are two or more shapes that differ along the axis only."""
         _several(self.title, shape)
+        rank = len(shape[0])
+        if not -rank <= self.axis < rank:
+            raise ValueError(sentence(self.title, f"an axis of {rank}", f"axis={self.axis} for {_listed(shape)}"))
         if any(self._rest(one) != self._rest(shape[0]) for one in shape):
             raise ValueError(sentence(self.title, f"inputs that differ along axis {self.axis} only", _listed(shape)))
 
     def _rest(self, shape: Shape) -> list[int | None]:
         rest = list(shape)
         rest[self.axis] = None
-        rest[0] = None
         return rest
 
 
 def _several(where: str, shapes: Any) -> None:
-    if not isinstance(shapes, list) or len(shapes) < 2:
+    if len(shapes) < 2:
         raise ValueError(sentence(where, "a list of two or more inputs", _listed(shapes)))
 
 

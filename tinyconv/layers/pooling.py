@@ -50,6 +50,11 @@ class Pooling2D(Layer):
         self.data_format = channels_last(data_format, self.title)
         self.window = Window(self.pool_size, self.strides, self.padding)
 
+    def check_input_shape(self, shape: Any) -> None:
+        """Raise ValueError for an input that is no batch of images, or of images smaller than the window."""
+        super().check_input_shape(shape)
+        self.compute_output_shape(shape)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(N, H, W, C) -> (N, OH, OW, C)."""
         channels: Any = input_shape[3]
@@ -177,7 +182,8 @@ class _GlobalExtreme(_Global):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """(N, H, W, C) -> (N, C)."""
-        pixels = x.reshape(x.shape[0], -1, x.shape[3])  # (N, H*W, C)
+        n, height, width, c = x.shape
+        pixels = x.reshape(n, height * width, c)  # (N, H*W, C)
         winner = type(self).choose(pixels, axis=1)[:, None]  # (N, 1, C)
         y = np.take_along_axis(pixels, winner, axis=1)  # (N, 1, C)
         return (y[:, None] if self.keepdims else y[:, 0]), (winner, x.shape)
