@@ -8,7 +8,7 @@ Every message answers four questions: where, what was expected, what came, and w
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,13 +43,13 @@ def lookup(kind: str, name: str, table: Mapping[str, Any]) -> Any:
     return table[name]
 
 
-def reject_unknown_arguments(cls: type, unknown: Mapping[str, Any], known: Iterable[str] = ()) -> None:
-    """TypeError for arguments that the constructor of ``cls`` does not take; ``known`` adds to its own."""
-    if not unknown:
+def reject_unknown_arguments(cls: type, unknown: Mapping[str, Any], known: Collection[str] = ()) -> None:
+    """TypeError for the first argument that neither the constructor of ``cls`` takes nor ``known`` names."""
+    word = next((name for name in unknown if name not in known), None)
+    if word is None:
         return
     own = inspect.signature(cls).parameters.values()
     names = sorted({p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)} | set(known))
-    word = next(iter(unknown))
     received = f"{word}={unknown[word]!r}"
     raise TypeError(sentence(cls.__name__, f"arguments among {', '.join(names)}", received, did_you_mean(word, names)))
 

@@ -19,6 +19,9 @@ from tinyconv._types import Array, Shape
 from tinyconv.checks import reject_unknown_arguments, sentence
 from tinyconv.layers.graph import Node, SymbolicTensor
 
+#: Constructor arguments of every layer.
+COMMON_ARGUMENTS = ("name", "trainable", "dtype", "input_shape")
+
 _names: Counter[str] = Counter()
 
 
@@ -96,7 +99,7 @@ class Layer:
         input_shape: Shape | None = None,
         **unknown: Any,
     ) -> None:
-        reject_unknown_arguments(type(self), unknown, _COMMON)
+        reject_unknown_arguments(type(self), unknown, COMMON_ARGUMENTS)
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else str(name)
         self.trainable = trainable
         self.dtype = np.dtype(dtype or config.floatx()).name
@@ -151,6 +154,9 @@ class Layer:
     def _add_node(self, x: Any) -> Any:
         """Record a call on symbolic tensors and return what it would give."""
         tensors = list(x) if isinstance(x, list | tuple) else [x]
+        if len(tensors) != 1 and not self.takes_list:
+            way_out = "Join several with Add or Concatenate first."
+            raise ValueError(sentence(self.title, "one input", f"{len(tensors)}", way_out))
         shapes = [tensor.shape for tensor in tensors]
         shape = shapes if self.takes_list else shapes[0]
         self.check_input_shape(shape)
@@ -194,11 +200,11 @@ class Layer:
         self.input_spec = (None, *input_shape[1:]) if not self.takes_list else input_shape
         for name, array in params.items():
             initializer = getattr(self, f"{name}_initializer")
-            array[...] = initializer(array.shape, self.dtype, config.stream("weights"))
+            array[...] = initializer(array.shape, self.dtype)
         self.params = params
         self.grads = {name: np.zeros_like(array) for name, array in params.items()}
         for name, shape in self.state_shapes(input_shape).items():
-            self.state[name] = getattr(self, f"{name}_initializer")(shape, self.dtype, config.stream("weights"))
+            self.state[name] = getattr(self, f"{name}_initializer")(shape, self.dtype)
         self.built = True
 
     def build_if_known(self) -> None:
@@ -275,7 +281,6 @@ class Layer:
         return f"{type(self).__name__}({settings})"
 
 
-_COMMON = ("name", "trainable", "dtype", "input_shape")
 _BUILD_FIRST = "Give input_shape= to the first layer, or call the layer or model on data once."
 
 
@@ -302,7 +307,7 @@ def _channel_error(want: int, shape: Shape) -> tuple[str, str, str]:
 def _own_arguments(cls: type) -> list[str]:
     """Names of the constructor arguments that a class adds to those of `Layer`."""
     own = inspect.signature(cls).parameters.values()
-    return [p.name for p in own if p.kind is not p.VAR_KEYWORD and p.name not in _COMMON]
+    return [p.name for p in own if p.kind is not p.VAR_KEYWORD and p.name not in COMMON_ARGUMENTS]
 
 
 def _plain(value: Any) -> Any:

@@ -16,9 +16,9 @@ import numpy as np
 
 from tinyconv import activations, initializers, regularizers
 from tinyconv._types import Array, Shape
-from tinyconv.checks import channels_last, known_channels, positive, sentence
+from tinyconv.checks import channels_last, known_channels, positive, reject_unknown_arguments, sentence
 from tinyconv.geometry import Window, pair, parse_padding
-from tinyconv.layers.base import Layer
+from tinyconv.layers.base import COMMON_ARGUMENTS, Layer
 from tinyconv.layers.im2col import col2im, im2col, pad, slabs, unpad
 
 
@@ -179,6 +179,7 @@ class DepthwiseConv2D(Conv2D):
         bias_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
+        reject_unknown_arguments(DepthwiseConv2D, kwargs, COMMON_ARGUMENTS)
         super().__init__(
             depth_multiplier,
             kernel_size,

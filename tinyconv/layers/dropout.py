@@ -36,7 +36,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, noise_shape: Shape | None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate <= 1:
+        if not isinstance(rate, int | float) or not 0 <= rate <= 1:
             way_out = "Give the fraction to drop, not to keep."
             raise ValueError(sentence(self.title, "rate between 0 and 1", f"rate={rate!r}", way_out))
         self.rate = float(rate)
