@@ -61,6 +61,15 @@ def positive(value: Any, name: str, where: str) -> int:
     return int(value)
 
 
+def sample_shape(shape: Any, where: str) -> Shape:
+    """The shape of one sample as a tuple of positive numbers, or None for any length; a ValueError for all else."""
+    lengths = shape if isinstance(shape, tuple | list) else (0,)
+    if any(n is not None and (not hasattr(n, "__index__") or n < 1) for n in lengths):
+        way_out = "For 28x28 grey images write shape=(28, 28, 1)."
+        raise ValueError(sentence(where, "shape as a tuple of positive numbers", f"shape={shape!r}", way_out))
+    return tuple(None if n is None else int(n) for n in lengths)
+
+
 def channels_last(value: str | None, where: str) -> str:
     """'channels_last', the only layout there is, or a ValueError with the way to it."""
     if value not in (None, "channels_last"):

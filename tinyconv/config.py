@@ -14,7 +14,7 @@ import numpy as np
 
 from tinyconv.checks import lookup, sentence
 
-_FLOATS = {"float32": np.float32, "float64": np.float64}
+FLOATS = {"float32": np.float32, "float64": np.float64}
 _floatx = "float32"
 _threads: int | None = None
 _columns_budget = 64 * 2**20
@@ -40,7 +40,7 @@ def set_floatx(name: str) -> None:
         ValueError: for any other name.
     """
     global _floatx
-    lookup("float type", name, _FLOATS)
+    lookup("float type", name, FLOATS)
     _floatx = name
 
 

@@ -18,7 +18,7 @@ places. Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for 
 unequal split of "same" is TensorFlow's and Keras's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ def pair(value: Any, name: str, where: str = "window", least: int = 1) -> tuple[
     Raises:
         ValueError: for anything else, or for numbers below ``least``.
     """
-    values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
+    values = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value, value)
     if len(values) != 2 or any(_not_whole(v) or v < least for v in values):
         raise ValueError(sentence(where, f"{name} as one or two whole numbers from {least}", f"{name}={value!r}"))
     return int(values[0]), int(values[1])
@@ -61,7 +61,7 @@ def parse_padding(value: Any, where: str = "window") -> Padding:
     if isinstance(value, str) and value.lower() in ("valid", "same"):
         return value.lower()
     try:
-        rows, columns = value if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
+        rows, columns = value if isinstance(value, Iterable) and not isinstance(value, str) else (value, value)
         return pair(rows, "padding", where, least=0), pair(columns, "padding", where, least=0)
     except (TypeError, ValueError):
         raise ValueError(

@@ -106,7 +106,8 @@ def check_layer(
     inputs, argument = _inputs(x)
     if not layer.built:
         layer.build([a.shape for a in inputs] if isinstance(x, list) else argument.shape)
-    with _float64([layer]), _held_random([layer]) as rewind:
+    layers = list(layer.sublayers())
+    with _float64(layers), _held_random(layers) as rewind:
         y, cache = layer.forward(argument, training)
         dy = np.random.default_rng(0).normal(size=y.shape)
         dx = layer.backward(dy, cache)
@@ -115,7 +116,7 @@ def check_layer(
             rewind()
             return float((layer.forward(argument, training)[0] * dy).sum())
 
-        gradients = _gradients([layer], inputs, dx if isinstance(dx, list) else [dx])
+        gradients = _gradients(layers, inputs, dx if isinstance(dx, list) else [dx])
         return _compare(layer.title, loss, gradients, samples, tolerance)
 
 
@@ -136,7 +137,7 @@ def check_model(
         RuntimeError: if the model is not compiled.
     """
     inputs, argument = _inputs(x)
-    model.build_if_known()
+    model.build([a.shape for a in inputs] if isinstance(x, list) else argument.shape)
     layers = list(model.sublayers())
     with _float64(layers), _held_random(layers) as rewind:
         _, dinputs = model.loss_and_gradients(argument, y, training=training)
@@ -229,16 +230,17 @@ def _quotient(array: Array, cell: int, loss: Callable[[], float]) -> float:
 @contextmanager
 def _float64(layers: list[Any]) -> Iterator[None]:
     """The layers with float64 copies of their arrays and gradients at zero; everything is put back afterwards."""
-    kept = [(layer, layer.params, layer.grads, layer.state) for layer in layers]
+    kept = [(layer, layer.dtype, layer.params, layer.grads, layer.state) for layer in layers]
     try:
-        for layer, params, _, state in kept:
+        for layer, _, params, _, state in kept:
+            layer.dtype = "float64"
             layer.params = {k: v.astype(np.float64) for k, v in params.items()}
             layer.grads = {k: np.zeros(v.shape) for k, v in params.items()}
             layer.state = {k: v.astype(np.float64) for k, v in state.items()}
         yield
     finally:
-        for layer, params, grads, state in kept:
-            layer.params, layer.grads, layer.state = params, grads, state
+        for layer, dtype, params, grads, state in kept:
+            layer.dtype, layer.params, layer.grads, layer.state = dtype, params, grads, state
 
 
 @contextmanager

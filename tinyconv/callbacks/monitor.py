@@ -82,6 +82,11 @@ class EarlyStopping(MonitorCallback):
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self._forget()
 
+    def _forget(self) -> None:
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best: float | None = None
+        self.best_weights: list[Any] | None = None
+
     def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin(logs)
         self._forget()
@@ -107,11 +112,6 @@ class EarlyStopping(MonitorCallback):
             if self.verbose:
                 print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
-
-    def _forget(self) -> None:
-        self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best: float | None = None
-        self.best_weights: list[Any] | None = None
 
     def _remember(self, epoch: int) -> None:
         self.best_epoch = epoch

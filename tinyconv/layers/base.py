@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyconv import activations, config, initializers, regularizers
 from tinyconv._types import Array, Shape
-from tinyconv.checks import reject_unknown_arguments, sentence
+from tinyconv.checks import lookup, reject_unknown_arguments, sample_shape, sentence
 from tinyconv.layers.graph import Node, SymbolicTensor
 
 #: Constructor arguments of every layer.
@@ -102,8 +102,8 @@ class Layer:
         reject_unknown_arguments(type(self), unknown, COMMON_ARGUMENTS)
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else str(name)
         self.trainable = trainable
-        self.dtype = np.dtype(dtype or config.floatx()).name
-        self.input_spec: Any = None if input_shape is None else (None, *input_shape)
+        self.dtype = np.dtype(lookup("float type", dtype or config.floatx(), config.FLOATS)).name
+        self.input_spec: Any = None if input_shape is None else (None, *sample_shape(input_shape, self.title))
         self.params: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
         self.state: dict[str, Array] = {}

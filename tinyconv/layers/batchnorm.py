@@ -73,6 +73,8 @@ class BatchNormalization(Layer):
         self.beta_regularizer = regularizers.get(beta_regularizer)
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.unbiased_moving_variance = bool(unbiased_moving_variance)
+        if not isinstance(axis, int):
+            raise ValueError(sentence(self.title, "axis as one whole number", f"axis={axis!r}"))
         if not 0 <= self.momentum <= 1 or self.epsilon < 0:
             received = f"momentum={momentum}, epsilon={epsilon}"
             raise ValueError(sentence(self.title, "momentum between 0 and 1 and epsilon from 0", received))

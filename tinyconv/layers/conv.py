@@ -97,8 +97,9 @@ class Conv2D(Layer):
         shape: Any = self.compute_output_shape(x.shape)
         z = np.empty(shape, np.result_type(x, kernel))  # (N, OH, OW, F)
         for here, there in slabs(xp, kernel, z, self.window):
-            columns = im2col(xp[here], self.window)  # (P, KH*KW*C), for P windows
-            z[there] = (columns @ _matrix(kernel[..., there[3]])).reshape(z[there].shape)
+            matrix = _matrix(kernel[..., there[3]])  # (KH*KW*C, F)
+            product = im2col(xp[here], self.window) @ matrix  # (P, KH*KW*C) @ matrix -> (P, F), for P windows
+            z[there] = product.reshape(z[there].shape)
         if self.use_bias:
             z += self.params["bias"]
         y = self.activation(z)
@@ -113,10 +114,10 @@ class Conv2D(Layer):
             self.grads["bias"] += dz.sum(axis=(0, 1, 2))
         dxp = np.zeros_like(xp)
         for here, there in slabs(xp, kernel, z, self.window):
-            columns, dproduct = im2col(xp[here], self.window), _rows(dz[there])  # (P, KH*KW*C), (P, F)
-            dkernel[..., there[3]] += (columns.T @ dproduct).reshape(dkernel[..., there[3]].shape)
-            dcolumns = dproduct @ _matrix(kernel[..., there[3]]).T  # (P, KH*KW*C)
-            dxp[here] += col2im(dcolumns, xp[here].shape, self.window)
+            matrix, dproduct = _matrix(kernel[..., there[3]]), _rows(dz[there])  # (KH*KW*C, F), (P, F)
+            dmatrix = im2col(xp[here], self.window).T @ dproduct  # (KH*KW*C, F)
+            dkernel[..., there[3]] += dmatrix.reshape(dkernel[..., there[3]].shape)
+            dxp[here] += col2im(dproduct @ matrix.T, xp[here].shape, self.window)
         return unpad(dxp, self.window, height, width)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -52,10 +52,11 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = tuple(int(n) for n in target_shape)
-        if self.target_shape.count(-1) > 1 or any(n < 1 and n != -1 for n in self.target_shape):
+        numbers = target_shape if isinstance(target_shape, tuple | list) else (0,)
+        if any(not hasattr(n, "__index__") or (n < 1 and n != -1) for n in numbers) or list(numbers).count(-1) > 1:
             expected = "target_shape of positive numbers, at most one of them -1"
-            raise ValueError(sentence(self.title, expected, f"target_shape={target_shape}"))
+            raise ValueError(sentence(self.title, expected, f"target_shape={target_shape!r}"))
+        self.target_shape = tuple(int(n) for n in numbers)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """(N, ...) -> (N, *target_shape)."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tinyconv._types import Shape
-from tinyconv.checks import sentence
+from tinyconv.checks import sample_shape
 from tinyconv.layers.base import Layer
 from tinyconv.layers.graph import Node, SymbolicTensor
 
@@ -21,10 +21,7 @@ class InputLayer(Layer):
     def __init__(self, shape: Shape | None = None, **kwargs: Any) -> None:
         shape = kwargs.pop("input_shape", None) if shape is None else shape
         super().__init__(**kwargs)
-        if not isinstance(shape, tuple | list) or any(not _is_length(n) for n in shape):
-            way_out = "For 28x28 grey images write shape=(28, 28, 1)."
-            raise ValueError(sentence(self.title, "shape as a tuple of positive numbers", f"shape={shape!r}", way_out))
-        self.shape = tuple(shape)
+        self.shape = sample_shape(shape, self.title)
         self.input_spec = (None, *self.shape)
         self.node = Node(self, [], self.input_spec)
         self.calls.append(self.node)
@@ -40,10 +37,6 @@ class InputLayer(Layer):
     def backward(self, dy: Any, cache: None) -> Any:
         """The gradient, unchanged."""
         return dy
-
-
-def _is_length(n: Any) -> bool:
-    return n is None or (hasattr(n, "__index__") and n > 0)
 
 
 def Input(shape: Shape | None = None, name: str | None = None, dtype: str | None = None) -> SymbolicTensor:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinyconv._types import Array, Shape
-from tinyconv.checks import channels_last
+from tinyconv.checks import channels_last, sentence
 from tinyconv.geometry import Window, pair, parse_padding
 from tinyconv.layers.base import Layer
 from tinyconv.layers.im2col import cells, pad, unpad
@@ -47,6 +47,9 @@ class Pooling2D(Layer):
         self.pool_size = pair(pool_size, "pool_size", self.title)
         self.strides = self.pool_size if strides is None else pair(strides, "strides", self.title)
         self.padding = parse_padding(padding, self.title)
+        if not isinstance(self.padding, str):
+            way_out = "Put ZeroPadding2D before it, if the zeros should compete."
+            raise ValueError(sentence(self.title, "padding 'valid' or 'same'", f"padding={padding!r}", way_out))
         self.data_format = channels_last(data_format, self.title)
         self.window = Window(self.pool_size, self.strides, self.padding)
 

@@ -48,10 +48,15 @@ class Batch(NamedTuple):
         """The same samples, each weight multiplied by that of the sample's class.
 
         Raises:
+            TypeError: if class_weight is no dictionary with class numbers as keys.
             ValueError: if there are several outputs, whose classes would be meant.
         """
         if class_weight is None:
             return self
+        if not isinstance(class_weight, Mapping) or not all(isinstance(c, int | np.integer) for c in class_weight):
+            expected = "class_weight as a dictionary from class numbers to weights"
+            way_out = "For example {0: 1.0, 1: 2.5}."
+            raise TypeError(sentence("fit", expected, f"class_weight={class_weight!r}", way_out))
         if len(self.y) != 1:
             raise ValueError(sentence("fit", "one output, for class_weight", f"{len(self.y)}", "Use sample_weight."))
         y = self.y[0]
@@ -137,8 +142,13 @@ class Stream:
         return self._checked(self._peeked[0])
 
     def __iter__(self) -> Iterator[Batch]:
+        ended = True
         for batch in islice(self._resume(), self.steps):
+            ended = False
             yield self._checked(batch)
+        if ended:
+            way_out = "Pass a generator that goes on, or a data set that begins anew with each epoch."
+            raise ValueError(sentence(self.where, "batches in every epoch", "a generator that has ended", way_out))
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
 
@@ -150,11 +160,8 @@ class Stream:
         return (self.source[i] for i in range(len(self.source)))
 
     def _resume(self) -> Iterator[Any]:
-        if not self._peeked:
-            yield from self._begin()
-            return
-        yield self._peeked.pop()
-        yield from self._rest
+        # Not written with `yield from`: when such a function is dropped, it closes the user's generator with itself.
+        return chain([self._peeked.pop()], self._rest) if self._peeked else self._begin()
 
     def _checked(self, batch: Any) -> Batch:
         parts = batch if isinstance(batch, tuple) else (batch,)
@@ -162,15 +169,26 @@ class Stream:
             expected = "batches of x, (x, y) or (x, y, sample_weight)"
             raise ValueError(sentence(self.where, expected, f"a tuple of {len(parts)}"))
         if len(parts) == 1 and self.need_labels:
-            raise ValueError(sentence(self.where, "batches of (x, y)", "batches of x alone"))
+            received = "lists" if isinstance(batch, list) else "batches of x alone"
+            raise ValueError(sentence(self.where, "batches of (x, y)", received, "Yield tuples: yield x, y."))
         return samples(*parts, names=self.names, where=self.where, finite=self.finite)
 
 
-def is_stream(x: Any) -> bool:
-    """True for a generator or data set, False for arrays and lists or dictionaries of them."""
-    if isinstance(x, np.ndarray | list | tuple | Mapping) or hasattr(x, "__array__"):
+def is_stream(x: Any, where: str = "", **beside: Any) -> bool:
+    """True for a generator or data set, False for arrays and lists or dictionaries of them.
+
+    Raises:
+        ValueError: if one of the arguments ``beside`` it, which go with arrays only, is given with a generator.
+    """
+    if isinstance(x, np.ndarray | list | tuple | Mapping | str | bytes) or hasattr(x, "__array__"):
         return False
-    return isinstance(x, Iterable) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+    if not isinstance(x, Iterable) and not (hasattr(x, "__getitem__") and hasattr(x, "__len__")):
+        return False
+    extra = next((name for name, value in beside.items() if value is not None), None)
+    if extra is not None:
+        way_out = "Use validation_data=." if extra == "validation_split" else "Let it yield (x, y, sample_weight)."
+        raise ValueError(sentence(where, f"no {extra}= beside a generator or data set", f"{extra}= and x=", way_out))
+    return True
 
 
 def samples(
@@ -198,7 +216,8 @@ def samples(
     labels = [] if y is None else _by_name("y", y, names[1], where)
     weights = _weights(sample_weight, names[1], where)
     known = [*_named("x", inputs), *_named("y", labels)]
-    _check_lengths([*known, *(("sample_weight", w) for w in weights if w is not None)], where)
+    known += [("sample_weight", w) for w in weights if w is not None]
+    _check_lengths(known, where)
     if finite:
         for role, array in known:
             _check_finite(role, array, where)

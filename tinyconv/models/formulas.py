@@ -23,7 +23,7 @@ from tinyconv._types import Shape
 from tinyconv.layers import DepthwiseConv2D, Layer, ZeroPadding2D
 from tinyconv.layers.graph import Node, SymbolicTensor
 
-__all__ = ["Field", "Formulas", "formulas", "multiply_adds", "product"]
+__all__ = ["Field", "Formulas", "layer_formulas", "multiply_adds", "product"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Field:
         return f"{self.size[0]:.0f}x{self.size[1]:.0f}, jump {jump}"
 
 
+#: The fields of several tensors; None for one that is no image.
+Fields = Sequence[Field | None]
 PIXEL = Field((1, 1), (1, 1))
 WHOLE = Field((math.inf, math.inf), (1, 1))
 
@@ -78,7 +80,7 @@ class Formulas:
         self.field = largest([self.field, other.field])
 
 
-def formulas(model: Any, fields: Sequence[Field | None] | None = None) -> dict[Layer, Formulas]:
+def layer_formulas(model: Any, fields: Fields | None = None) -> dict[Layer, Formulas]:
     """The quantities of every layer of a model, those of models inside included.
 
     Args:
@@ -90,7 +92,7 @@ def formulas(model: Any, fields: Sequence[Field | None] | None = None) -> dict[L
     return found
 
 
-def _walk(model: Any, fields: Sequence[Field | None], found: dict[Layer, Formulas]) -> list[Field | None]:
+def _walk(model: Any, fields: Fields, found: dict[Layer, Formulas]) -> Fields:
     """Add the quantities of a model's layers to ``found``; returns the fields of its outputs."""
     seen: dict[SymbolicTensor, Field | None] = dict(zip(model.inputs, fields, strict=True))
     for node in model.nodes:
@@ -101,23 +103,28 @@ def _walk(model: Any, fields: Sequence[Field | None], found: dict[Layer, Formula
     return [seen[tensor] for tensor in model.outputs]
 
 
-def _call(node: Node, incoming: list[Field | None], found: dict[Layer, Formulas]) -> tuple[Formulas, list[Field | None]]:
+def _call(node: Node, incoming: Fields, found: dict[Layer, Formulas]) -> tuple[Formulas, Fields]:
     """The quantities of one call, and the fields of its outputs."""
-    layer, item = node.layer, np.dtype(node.layer.dtype).itemsize
-    if hasattr(layer, "nodes"):  # a model inside
-        inside: dict[Layer, Formulas] = {}
-        outgoing = _walk(layer, incoming, inside)
-        call = Formulas()
-        for inner, costs in inside.items():
-            found.setdefault(inner, Formulas()).add(costs)
-            if not hasattr(inner, "nodes"):
-                call.add(costs)
-        call.field = largest(outgoing)
-        return call, outgoing
-    shape = node.outputs[0].shape
+    layer, shape = node.layer, node.outputs[0].shape
+    if hasattr(layer, "nodes"):
+        return _model_call(layer, incoming, found)
+    if not node.inputs:
+        return Formulas(field=incoming[0]), incoming
     field = receptive_field(layer, node, incoming)
-    call = Formulas(multiply_adds(layer, shape), columns(layer, shape), _times(item, *shape[1:]), field)
-    return call, [field] * len(node.outputs)
+    size = _times(np.dtype(layer.dtype).itemsize, *shape[1:])
+    return Formulas(multiply_adds(layer, shape), columns(layer, shape), size, field), [field] * len(node.outputs)
+
+
+def _model_call(model: Any, incoming: Fields, found: dict[Layer, Formulas]) -> tuple[Formulas, Fields]:
+    """The same for a model inside: its layers' together. They get into ``found`` too."""
+    inside: dict[Layer, Formulas] = {}
+    outgoing, whole = _walk(model, incoming, inside), Formulas()
+    for layer, costs in inside.items():
+        found.setdefault(layer, Formulas()).add(costs)
+        if not hasattr(layer, "nodes"):
+            whole.add(costs)
+    whole.field = largest(outgoing)
+    return whole, outgoing
 
 
 def product(layer: Layer) -> str:
@@ -145,11 +152,11 @@ def columns(layer: Layer, output_shape: Shape) -> int | None:
     return None if row is None or whole is None else min(whole, max(config.columns_budget(), row))
 
 
-def receptive_field(layer: Layer, node: Node, incoming: list[Field | None]) -> Field | None:
+def receptive_field(layer: Layer, node: Node, incoming: Fields) -> Field | None:
     """What one number of a layer's output depends on. A layer that changes an image's size otherwise sees all of it."""
     field = largest(incoming)
-    if field is None or not node.inputs:
-        return field
+    if field is None:
+        return None
     window = getattr(layer, "window", None)
     if window is not None and field != WHOLE:
         return field.through(window.reach, window.strides)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinyconv import activations, losses, metrics
-from tinyconv._types import Array
+from tinyconv._types import Array, Shape
 from tinyconv.checks import sentence
 from tinyconv.layers.graph import SymbolicTensor
 
@@ -49,11 +49,14 @@ class Head:
         self.loss = loss.as_logits() if loss is not None and self.works_on_logits else loss
         self.mean_loss = metrics.Mean(name=f"{self.name}_loss")
         self.metrics: list[metrics.Metric] = []
+        for word in self.metric_names:
+            metrics.get(word, loss, tensor.shape)  # an unknown name is an error now, not at the first data
 
-    def check_labels(self, y: Array, where: str) -> None:
-        """ValueError where labels do not fit; then settle which metric a word such as "accuracy" means."""
+    def check_labels(self, y: Array, weights: Array | None, where: str) -> None:
+        """ValueError where labels or weights do not fit; then settle which metric a word such as "accuracy" means."""
         if self.user_loss is not None:
             self.user_loss.check(y, self.tensor.shape, where)
+            _fit_weights(weights, (len(y), *self.tensor.shape[1:-1]), where)
         if not self.metrics:
             shape = self.tensor.shape
             self.metrics = [metrics.get(m, self.user_loss, shape, (None, *y.shape[1:])) for m in self.metric_names]
@@ -63,10 +66,12 @@ class Head:
         loss, gradient = 0.0, None
         if self.loss is not None:
             values, cache = self.loss.forward(y, output)
-            shares = self._shares(values, weights)
+            shares = _fit_weights(weights, values.shape, "fit").astype(values.dtype) / max(values.size, 1)
             loss = float((values * shares).sum())
+            self.mean_loss.update_state(loss, len(output))  # Keras reports it without the factor
+            loss *= self.weight
+            shares = np.broadcast_to(shares * self.weight, values.shape).astype(values.dtype)
             gradient = self.loss.backward(shares, cache) if learn else None
-            self.mean_loss.update_state(loss / self.weight if self.weight else 0.0, len(output))
         if self.metrics:
             prediction = self.activation(output) if self.works_on_logits and self.activation else output
             for metric in self.metrics:
@@ -77,16 +82,6 @@ class Head:
         """Forget what was measured."""
         for metric in [self.mean_loss, *self.metrics]:
             metric.reset_state()
-
-    def _shares(self, values: Array, weights: Array | None) -> Array:
-        """What each value counts in the total: its weight over the number of values."""
-        shares = np.full(values.shape, self.weight / max(values.size, 1), values.dtype)
-        if weights is None:
-            return shares
-        if weights.shape != values.shape[: weights.ndim]:
-            expected = f"sample_weight of shape {values.shape}, one for each loss"
-            raise ValueError(sentence("fit", expected, f"sample_weight.shape={weights.shape}"))
-        return shares * weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim)).astype(values.dtype)
 
     def _check_fit(self, loss: losses.Loss, fuses: bool) -> None:
         """Probabilities for a loss that expects them, logits for one that expects those."""
@@ -102,6 +97,22 @@ class Head:
             raise ValueError(sentence(layer.title, expected, f"activation={self.activation.name!r}", way_out))
 
 
+def _fit_weights(weights: Array | None, shape: Shape, where: str) -> Array:
+    """Sample weights in a form that multiplies losses of this shape: (N,) and (N, 1) for (N,), also (N,) for (N, T).
+
+    Raises:
+        ValueError: for another shape.
+    """
+    if weights is None:
+        return np.ones((1,) * len(shape))
+    if weights.ndim == len(shape) + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    if weights.ndim > len(shape) or any(n not in (m, None) for m, n in zip(weights.shape, shape, strict=False)):
+        expected = f"sample_weight of shape {shape}, one for each loss"
+        raise ValueError(sentence(where, expected, f"sample_weight.shape={weights.shape}"))
+    return weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim))
+
+
 def by_output(role: str, given: Any, names: list[str], where: str) -> list[Any]:
     """What a user gave for each output: one thing for all, a list in their order, or a dictionary by name.
 
@@ -113,7 +124,7 @@ def by_output(role: str, given: Any, names: list[str], where: str) -> list[Any]:
         if unknown:
             raise ValueError(sentence(where, f"{role} by the names of outputs {names}", f"{unknown[0]!r}"))
         return [given.get(name) for name in names]
-    if isinstance(given, list | tuple) and len(names) > 1:
+    if isinstance(given, list | tuple):
         if len(given) != len(names):
             raise ValueError(sentence(where, f"{len(names)} entries in {role}, one for each output", f"{len(given)}"))
         return list(given)

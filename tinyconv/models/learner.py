@@ -4,7 +4,7 @@ A batch runs through the network, the loss says how wrong it was, the gradient g
 optimizer changes the parameters. `Learner` holds what a step needs; `Trainer` repeats it over epochs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinyconv import losses, metrics
@@ -17,6 +17,7 @@ from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.models.batches import Batch
 from tinyconv.models.heads import Head, by_output, metrics_by_output
 from tinyconv.optimizers import Optimizer
+from tinyconv.regularizers import Regularizer
 
 Logs = dict[str, float]
 
@@ -74,9 +75,8 @@ class Learner:
                 gradient.fill(0)
         loss, gradients, caches = self.forward(batch, training, learn=True)
         dx = self.plan.backward(gradients, caches, to_inputs)
-        for layer in self.layers:
-            for name, regularizer in layer.regularized():
-                layer.grads[name] += regularizer.gradient(layer.params[name])
+        for layer, name, regularizer in self._regularized():
+            layer.grads[name] += regularizer.gradient(layer.params[name])
         return loss, dx
 
     def forward(self, batch: Batch, training: bool, learn: bool) -> tuple[float, list[Array | None], Any]:
@@ -92,8 +92,8 @@ class Learner:
 
     def check_labels(self, batch: Batch, where: str) -> None:
         """ValueError where labels do not fit the losses."""
-        for head, y in zip(self.heads, batch.y, strict=True):
-            head.check_labels(y, where)
+        for head, y, weights in zip(self.heads, batch.y, batch.weights, strict=True):
+            head.check_labels(y, weights, where)
 
     def logs(self) -> Logs:
         """Loss and metrics since the last reset, by Keras's names."""
@@ -120,9 +120,11 @@ class Learner:
         return self.memory
 
     def _penalty(self) -> float:
-        return sum(
-            regularizer(layer.params[name]) for layer in self.layers for name, regularizer in layer.regularized()
-        )
+        return sum(regularizer(layer.params[name]) for layer, name, regularizer in self._regularized())
+
+    def _regularized(self) -> Iterator[tuple[Layer, str, Regularizer]]:
+        """(layer, parameter, its regularizer). As in Keras, a frozen layer's parameters are no part of the loss."""
+        return ((m, name, found) for m in self.layers if m.trainable for name, found in m.regularized())
 
 
 def _heads(outputs: list[SymbolicTensor], alone: list[bool], settings: Mapping[str, Any], where: str) -> list[Head]:

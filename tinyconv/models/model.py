@@ -204,6 +204,22 @@ class Model(Trainer):
 
         save_model(self, filepath, overwrite=overwrite)
 
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights alone to an ``.npz`` file, in one step; errors as `save`."""
+        from tinyconv.models.saving import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: Any) -> None:
+        """Overwrite the weights with those that `save_weights` wrote.
+
+        Raises:
+            ValueError: if they are not those of this network, or the file is damaged. Nothing is changed then.
+        """
+        from tinyconv.models.loading import load_weights
+
+        load_weights(self, filepath)
+
     def _require_graph(self) -> None:
         """Overridden where the network may not be known yet."""
 

@@ -1,7 +1,10 @@
 """The network that is a line: each layer feeds the next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.checks import sentence
@@ -51,9 +54,10 @@ class Sequential(Model):
         if any(layer.name == other.name for other in self.layers):
             way_out = "Rename one of them with name=, or make a new layer instead of adding one twice."
             raise ValueError(sentence(self.title, "layers with different names", f"{layer.name!r} twice", way_out))
+        entrance = None
         if self._entrance is None and not self.layers and layer.input_spec is not None:
-            self._entrance = InputLayer(layer.input_spec[1:], dtype=layer.dtype)
-        self._extend([*self.layers, layer])
+            entrance = InputLayer(layer.input_spec[1:], dtype=layer.dtype)
+        self._extend([*self.layers, layer], entrance)
 
     def pop(self) -> Layer:
         """Take the last layer off again and return it.
@@ -70,9 +74,7 @@ class Sequential(Model):
     def build(self, input_shape: Any = None) -> None:
         """Complete the network for inputs of this shape, batch axis included, and make its parameters."""
         if not self._connected:
-            if input_shape is not None:
-                self._entrance = self._entrance or InputLayer(tuple(input_shape[1:]))
-            self._extend(self.layers)
+            self._extend(self.layers, None if input_shape is None else InputLayer(tuple(input_shape[1:])))
             self._require_graph()
         super().build()
 
@@ -81,18 +83,27 @@ class Sequential(Model):
             raise ValueError(sentence(self.title, "one input layer, before all others", f"another, {layer.name!r}"))
         self._entrance = layer
 
-    def _extend(self, layers: list[Layer]) -> None:
-        """Become these layers, and connect those that are new if the input's shape is known."""
-        if self._entrance is not None and layers:
-            known = self.layers if self._connected else []
-            kept = [new for new, old in zip(layers, known, strict=False) if new is old]
-            tensor = kept[-1].calls[-1].output if kept else self._entrance.node.outputs[0]
-            for layer in layers[len(kept) :]:
-                tensor = layer(tensor)
-            self._connect(self._entrance.node.outputs[0], tensor)
-            self._connected = True
+    def _extend(self, layers: list[Layer], entrance: InputLayer | None = None) -> None:
+        """Become these layers, and connect those that are new if the input's shape is known: all of it or nothing."""
+        entrance = self._entrance or entrance
+        if entrance is not None and layers:
+            known = {node.layer: node.output for node in self.nodes} if self._connected else {}
+            kept = [new for new, old in zip(layers, self.layers, strict=False) if new is old and new in known]
+            tensor = known[kept[-1]] if kept else entrance.node.output
+            with _taken_back_on_error(layers[len(kept) :]):
+                for layer in layers[len(kept) :]:
+                    tensor = layer(tensor)
+                self._connect(entrance.node.output, tensor)
+            self._entrance, self._connected = entrance, True
+        elif self._connected:
+            self._disconnect()
         self.layers = layers
         self._forget_network()
+
+    def _disconnect(self) -> None:
+        """Forget the network: the last layer is gone."""
+        self._connected = False
+        del self.inputs, self.outputs, self.nodes
 
     def _require_graph(self) -> None:
         if not self.layers:
@@ -118,10 +129,22 @@ class Sequential(Model):
     def __call__(self, x: Any, training: bool = False) -> Array | SymbolicTensor:
         """Run on an array and return the output; on a symbolic tensor, become part of another network."""
         if not self._connected:
-            shape = x.shape if hasattr(x, "shape") else ()
-            self._entrance = InputLayer(tuple(shape[1:]))
-            self._extend(self.layers)
+            shape = x.shape if hasattr(x, "shape") else np.shape(x)
+            self._extend(self.layers, InputLayer(tuple(shape[1:])))
         return super().__call__(x, training)
+
+
+@contextmanager
+def _taken_back_on_error(layers: list[Layer]) -> Iterator[None]:
+    """The layers as they were, if one of them does not fit: otherwise those before it would keep the wrong shape."""
+    before = [(layer, len(layer.calls), layer.input_spec) for layer in layers]
+    try:
+        yield
+    except (TypeError, ValueError):
+        for layer, calls, input_spec in before:
+            del layer.calls[calls:]
+            layer.input_spec = input_spec
+        raise
 
 
 __all__ = ["Sequential"]

@@ -4,14 +4,14 @@ Nothing is built, so that a network too large for this computer can be looked at
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tinyconv.layers import InputLayer, Layer
 from tinyconv.layers.graph import Node
-from tinyconv.models.formulas import Formulas, formulas, product
+from tinyconv.models.formulas import Formulas, layer_formulas, product
 
 __all__ = ["print_summary", "size_text"]
 
@@ -57,13 +57,11 @@ def size_text(size: float) -> str:
     >>> size_text(0), size_text(166986 * 4), size_text(2002698 * 4)
     ('0.00 B', '652.29 KB', '7.64 MB')
     """
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if size < 1024:
-            break
+    units = ["B", "KB", "MB", "GB", "TB", "PB"]
+    while size >= 1024 and len(units) > 1:
         size /= 1024
-    else:
-        size, unit = size, "PB"
-    return f"{size:.2f} {unit}"
+        units.pop(0)
+    return f"{size:.2f} {units[0]}"
 
 
 # The layers
@@ -93,7 +91,8 @@ def _entries(model: Any, expand: bool, depth: int = 0) -> Iterator[tuple[Layer, 
 def _is_line(model: Any) -> bool:
     """Whether each layer is called once, on the layer before it."""
     pairs = zip(model.nodes, model.nodes[1:], strict=False)
-    return len(model.nodes[0].outputs) == 1 and all(after.inputs == before.outputs for before, after in pairs)
+    once = len({node.layer for node in model.nodes}) == len(model.nodes)
+    return once and all(after.inputs == before.outputs for before, after in pairs)
 
 
 def _shape_text(node: Node) -> str:
@@ -152,16 +151,18 @@ def _optimizer_numbers(optimizer: Any) -> tuple[int, int]:
 
 
 def _formula_lines(model: Any, line_length: int | None) -> Iterator[str]:
-    found = formulas(model)
+    found = layer_formulas(model)
     header = ["Layer", "Parameters", "Multiply-adds", "Columns", "Output", "Receptive field"]
     rows = [_formula_row(layer, found[layer]) for layer, _, _ in _entries(model, expand=True)]
     yield ""
     yield "For one image, forward:"
     yield from _table(header, rows, {2, 3, 4}, line_length)
     inner = [found[layer] for layer in found if not hasattr(layer, "nodes")]
-    work = [costs.multiply_adds for costs in inner]
-    yield f" Multiply-adds: {_count(None if None in work else sum(work))}"  # type: ignore[arg-type]
-    yield from _memory_lines(model, inner)
+    whole = Formulas()
+    for costs in inner:
+        whole.add(costs)
+    yield f" Multiply-adds: {_count(whole.multiply_adds)}"
+    yield from _memory_lines(model, whole.output)
 
 
 def _formula_row(layer: Layer, costs: Formulas) -> Row:
@@ -170,7 +171,7 @@ def _formula_row(layer: Layer, costs: Formulas) -> Row:
     return [layer.name, parameters, _count(costs.multiply_adds), _size(costs.columns), _size(costs.output), field]
 
 
-def _memory_lines(model: Any, costs: Sequence[Formulas]) -> Iterator[str]:
+def _memory_lines(model: Any, outputs: int | None) -> Iterator[str]:
     """What training takes, in powers of 1000 as memory is sold."""
     (_, learned), (_, kept) = parameter_bytes(model)
     name, slots = _slots(model.optimizer)
@@ -179,10 +180,9 @@ def _memory_lines(model: Any, costs: Sequence[Formulas]) -> Iterator[str]:
     if slots:
         words = {1: "one", 2: "two", 3: "three"}
         parts.append(f"{words.get(slots, slots)} {name} slot{'s' * (slots > 1)} {_decimal(learned * slots)}")
-    yield f" Training needs about {_decimal(total, 1)} (10^9 bytes are 1 GB): {', '.join(parts)}."
-    outputs = [cost.output for cost in costs]
-    if None not in outputs:
-        yield f" Each image of a batch adds about {_decimal(sum(filter(None, outputs)), 1)} for the layers' outputs."
+    yield f" Training needs about {_decimal(total, 1)} (units of 1000): {', '.join(parts)}."
+    if outputs is not None:
+        yield f" Each image of a batch adds about {_decimal(outputs, 1)} for the layers' outputs."
     if total > LARGE:
         largest = max(model.sublayers(), key=lambda layer: layer.count_params())
         share = largest.count_params() / model.count_params()
@@ -235,7 +235,7 @@ def _cells(row: Row, widths: list[int], right: set[int]) -> Row:
 
 
 def _rule(signs: str, widths: list[int]) -> str:
-    start, dash, cross, end = signs
+    start, dash, cross, end = tuple(signs)
     return start + cross.join(dash * (width + 2) for width in widths) + end
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tinyconv import config, optimizers
 from tinyconv._types import Array
 from tinyconv.callbacks import CallbackList, History
-from tinyconv.checks import reject_unknown_arguments, sentence
+from tinyconv.checks import positive, reject_unknown_arguments, sentence
 from tinyconv.engine.plan import Plan
 from tinyconv.layers import Layer
 from tinyconv.layers.graph import Node, SymbolicTensor
@@ -70,7 +70,7 @@ class Trainer(Layer):
                 probabilities, for example), if the network is known already; otherwise at the first data.
             TypeError: for an unknown argument.
         """
-        reject_unknown_arguments(type(self).compile, unknown)  # type: ignore[arg-type]
+        reject_unknown_arguments(self.compile, unknown)  # type: ignore[arg-type]
         before = self.optimizer, self._settings, self._learner
         self.optimizer = optimizers.get(optimizer)
         self._settings = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
@@ -131,7 +131,9 @@ class Trainer(Layer):
                 takes, and for labels that do not fit the loss. Nothing has been learned then.
         """
         self._require_compiled("fit")
-        arrays = None if is_stream(x) else self._samples("fit", x, y, sample_weight, finite=True)
+        epochs, validation_freq = positive(epochs, "epochs", "fit"), positive(validation_freq, "validation_freq", "fit")
+        beside = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None}
+        arrays = None if is_stream(x, "fit", **beside) else self._samples("fit", x, y, sample_weight, finite=True)
         if arrays is not None and validation_split and validation_data is None:
             arrays, validation_data = arrays.split(validation_split)
         batches = self._batches("fit", x, arrays, batch_size, shuffle, steps_per_epoch)
@@ -182,7 +184,8 @@ class Trainer(Layer):
             ValueError: as `fit`; NaN in x is let through and shows in the result.
         """
         self._require_compiled("evaluate")
-        arrays = None if is_stream(x) else self._samples("evaluate", x, y, sample_weight)
+        beside = {"y": y, "sample_weight": sample_weight}
+        arrays = None if is_stream(x, "evaluate", **beside) else self._samples("evaluate", x, y, sample_weight)
         batches = self._batches("evaluate", x, arrays, batch_size, False, steps)
         learner = self._get_ready(batches.first, "evaluate")
         progress = Progress(batches.steps, verbose)
@@ -208,6 +211,7 @@ class Trainer(Layer):
         arrays = None if is_stream(x) else self._samples("predict", x)
         batches = self._batches("predict", x, arrays, batch_size, False, steps, labels=False)
         self._complete(batches.first)
+        self.build()
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks or [], self, {"verbose": verbose, "steps": batches.steps})
         found: list[list[Array]] = []
@@ -252,7 +256,7 @@ class Trainer(Layer):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch."""
-        return self.predict(x, batch_size=len(x[0] if isinstance(x, list) else x), verbose=0)
+        return self.predict(x, batch_size=self._samples("predict", x).size, verbose=0)
 
     def loss_and_gradients(
         self, x: Any, y: Any, sample_weight: Any = None, training: bool = True
@@ -264,7 +268,7 @@ class Trainer(Layer):
         self._require_compiled("loss_and_gradients")
         batch = self._samples("loss_and_gradients", x, y, sample_weight)
         loss, dx = self._get_ready(batch, "loss_and_gradients").loss_and_gradients(batch, training, to_inputs=True)
-        return loss, [d for d in dx if d is not None]
+        return loss, [np.zeros(a.shape) if d is None else d for a, d in zip(batch.x, dx, strict=True)]
 
     # How an epoch works
 
@@ -286,9 +290,6 @@ class Trainer(Layer):
             progress.step(logs)
             if self.stop_training:
                 break
-        if progress.done == 0:
-            way_out = "Pass a generator that goes on, or a data set that begins anew with each epoch."
-            raise ValueError(sentence("fit", "batches in every epoch", "a generator that has ended", way_out))
         return learner.logs()
 
     def _evaluate(self, learner: Learner, batches: Any, hooks: CallbackList, progress: Progress) -> Logs:
