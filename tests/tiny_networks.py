@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinyconv import Input, Model, Sequential
+from tinyconv.callbacks import Callback
 from tinyconv.layers import Add, Conv2D, Dense, Flatten, GlobalAveragePooling2D, MaxPooling2D
 
 N, H, W, C, CLASSES = 11, 7, 6, 2, 3
@@ -25,6 +26,10 @@ def labels(n=N, seed=1):
 def one_hot(y):
     """(n,) class numbers -> (n, CLASSES)."""
     return np.eye(CLASSES, dtype=np.float32)[y]
+
+
+#: The data of most tests.
+X, Y = images(), labels()
 
 
 def batches(sizes=(4, 3, 4)):
@@ -97,3 +102,54 @@ def refused(model, match, exception=ValueError):
     assert ". Received " in str(error.value)
     assert_same(model.get_weights(), weights)
     assert (model.optimizer.iterations if model.optimizer else None) == iterations
+
+
+def fit(model, x=X, y=Y, **settings):
+    """The history of a silent training, as a dictionary."""
+    return model.fit(x, y, **{"verbose": 0, **settings}).history
+
+
+def surprises(model, x=X, y=Y):
+    """-log of the probability of each label."""
+    return -np.log(model.predict(x, verbose=0)[np.arange(len(y)), y])
+
+
+class Seen(Callback):
+    """Notes the parameters' first number after each batch: equal notes, equal training."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches, self.epochs = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches.append((batch, float(self.model.get_weights()[0].flat[0])))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+
+
+class DataSet:
+    """Batches by index, without an iterator of its own."""
+
+    def __init__(self, source=None):
+        self.source = batches() if source is None else source
+        self.ended = 0
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, i):
+        return self.source[i]
+
+    def on_epoch_end(self):
+        self.ended += 1
+
+
+class Again:
+    """Batches that begin anew with each pass."""
+
+    def __init__(self, source=None):
+        self.source = batches() if source is None else source
+
+    def __iter__(self):
+        return iter(self.source)

@@ -4,6 +4,7 @@ Every function returns a Matplotlib figure, to be saved with ``figure.savefig("c
 None of them opens a window or changes a setting of Matplotlib.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,9 @@ def curves(history: Any) -> "Figure":
     return figure
 
 
-def _draw_curve(axes: "Axes", name: str, learned: Sequence[float], held_out: Sequence[float] | None, first: int) -> None:
+def _draw_curve(
+    axes: "Axes", name: str, learned: Sequence[float], held_out: Sequence[float] | None, first: int
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
     epochs = np.arange(first, first + len(learned))
@@ -117,7 +120,7 @@ def confusion_matrix(matrix: Any, labels: Sequence[str] | None = None) -> "Figur
     right, total = int(np.trace(counts)), int(counts.sum())
     axes.set_title(f"{right:,} of {total:,} right ({right / max(total, 1):.1%})", loc="left", fontweight="bold")
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.75, aspect=30, pad=0.02)
-    figure.supxlabel(_in_words(counts, names), fontsize=9.5, color=_QUIET)
+    figure.supxlabel(textwrap.fill(_in_words(counts, names), int(12 * side)), fontsize=9.5, color=_QUIET)
     return figure
 
 
@@ -156,6 +159,7 @@ def _are_long(names: list[str]) -> bool:
 
 def _in_words(counts: Array, names: list[str]) -> str:
     pairs = [f"{true} taken for {other} ({n})" for true, other, n in most_confused(counts, names, most=4)]
+    pairs = [pair.replace(" ", "\N{NO-BREAK SPACE}") for pair in pairs]  # lines break between pairs only
     return "Most confused: " + ", ".join(pairs) if pairs else "Nothing was confused."
 
 
@@ -186,7 +190,7 @@ def wrong_predictions(
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(1.25 * columns, 1.65 * rows + 0.8), layout="constrained")
     figure.suptitle(_title(len(sure), len(wrong), len(shown)), fontweight="bold", fontsize=12)
-    figure.supxlabel("above: predicted, and how sure; below: true", fontsize=9.5, color=_QUIET)
+    figure.supxlabel("above each image: what it was taken for, and how surely", fontsize=9.5, color=_QUIET)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
@@ -195,7 +199,7 @@ def wrong_predictions(
         _show(axes, np.asarray(images[i]))
         axes.set_title(f"{labels[predicted[i]]}  {sure[i]:.0%}", fontsize=size, pad=3)
         below = {"ha": "center", "va": "top", "fontsize": size, "color": _QUIET}
-        axes.text(0.5, -0.04, labels[truth[i]], transform=axes.transAxes, **below)
+        axes.text(0.5, -0.04, f"true: {labels[truth[i]]}", transform=axes.transAxes, **below)
     return figure
 
 

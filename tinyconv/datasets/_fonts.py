@@ -7,10 +7,14 @@ of TeX, Pillow carries Aileron. A family is one design; its faces are the uprigh
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinyconv._types import Array
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
 
 #: What a network may learn from: 16 faces. Left out of Matplotlib's fonts: STIXSiz*, STIXNonUni*, *Display, cmex10,
 #: cmsy10 and LastResort (symbols, no digits), and cmmi10 (old-style figures: its 1 is a small capital I).
@@ -40,6 +44,7 @@ GAIN = 1.5
 _SCALE = 4  # characters are drawn four times as large as the image, for strokes to grow and shrink by quarters
 _SIDE = 28 * _SCALE
 _FONT_SIZE = 27 * _SCALE  # capitals and digits are about 0.72 of it high: 20 of 28 pixels, as in MNIST
+_LARGEST = 23 * _SCALE  # a W or a Q is made smaller, so that it stays inside the image when it is turned and moved
 
 
 def templates(families: dict[str, tuple[str, ...]], characters: str) -> tuple[Array, Array]:
@@ -61,9 +66,13 @@ def _draw(character: str, name: str, pen: int) -> Array:
 
     image = Image.new("L", (_SIDE, _SIDE))
     draw = ImageDraw.Draw(image)
-    left, top, right, bottom = draw.textbbox((0, 0), character, font=_font(name))
+    left, top, right, bottom = draw.textbbox((0, 0), character, font=_font(name, _FONT_SIZE))
+    shrink = min(1.0, _LARGEST / max(right - left, bottom - top))
+    font = _font(name, round(_FONT_SIZE * shrink))
+    # "mm" would centre the line of text, not the ink: hence the box of the ink itself.
+    left, top, right, bottom = draw.textbbox((0, 0), character, font=font)
     corner = ((_SIDE - left - right) / 2, (_SIDE - top - bottom) / 2)
-    draw.text(corner, character, fill=255, font=_font(name), stroke_width=max(pen, 0))
+    draw.text(corner, character, fill=255, font=font, stroke_width=max(pen, 0))
     if pen < 0:
         image = image.filter(ImageFilter.MinFilter(1 - 2 * pen))  # the darkest neighbour: edges move inwards
     # Blurred before it is made smaller, so that sampling it at every second pixel does not fray the edges.
@@ -72,10 +81,12 @@ def _draw(character: str, name: str, pen: int) -> Array:
 
 
 @cache
-def _font(name: str):  # type: ignore[no-untyped-def]
+def _font(name: str, size: int) -> "ImageFont.FreeTypeFont":
     from PIL import ImageFont
 
-    return ImageFont.load_default(_FONT_SIZE) if name == "Aileron" else ImageFont.truetype(_path(name), _FONT_SIZE)
+    font = ImageFont.load_default(size) if name == "Aileron" else ImageFont.truetype(_path(name), size)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # load_default(size) always is
+    return font
 
 
 def _path(name: str) -> Path:

@@ -33,10 +33,10 @@ CLASS_NAMES = tuple(_DIGITS)
 VERSION = 1  # of the drawing; raised whenever the same settings give other images
 SIZE = 28
 #: How far each property of an image may stray. Pixels are those of the 28x28 image.
-TURN, SLANT, SCALE, SHIFT = 12.0, 0.2, (0.8, 1.1), 2.0  # degrees, columns per row, factor, pixels
-PUSH = 0.7  # standard deviation of the elastic displacement, in pixels
-INK = (0.6, 1.0)  # brightness of the strokes
-NOISE = 0.08  # largest standard deviation of the noise, where the brightest ink is 1
+TURN, SLANT, SCALE, SHIFT = 8.0, 0.1, (0.85, 1.15), 1.0  # degrees, columns per row, factor, pixels
+PUSH = 0.4  # standard deviation of the elastic displacement, in pixels
+INK = (0.7, 1.0)  # brightness of the strokes
+NOISE = 0.06  # largest standard deviation of the noise, where the brightest ink is 1
 _SLAB = 1000  # images distorted at once: about 50 MB of intermediate arrays
 
 

@@ -4,10 +4,11 @@ A progress bar by tqdm where somebody is watching a terminal, redrawn at most te
 each epoch everywhere else.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -29,9 +30,16 @@ class Progress:
         self.started = self.first_done = time.perf_counter()
         self.first_seconds = 0.0
         watched = not self.silent and verbose != 2 and sys.stdout.isatty()
-        self._bar = self._make_bar() if watched else None
-        if self._bar is not None and title:
+        if watched and title:
             print(title, flush=True)
+        self._bar = self._make_bar() if watched else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if self._bar is not None and kind is not None:
+            self._bar.close()  # the traceback begins on a line of its own
 
     def watch(self, batches: Iterable[T]) -> Iterator[T]:
         """The batches, counted as they pass."""
@@ -46,15 +54,15 @@ class Progress:
     def step(self, logs: Mapping[str, float]) -> None:
         """Show where training stands after a step."""
         if self._bar is not None:
-            self._bar.set_postfix_str(describe(logs), refresh=False)
+            self._bar.set_description_str(f" - {describe(logs)}".removesuffix(" - "), refresh=False)
             self._bar.update()
 
     def finish(self, logs: Mapping[str, float]) -> None:
         """End the line with the final numbers."""
         if self._bar is not None:
-            self._bar.bar_format = self._line(logs, " [" + "=" * 30 + "]")
-            self._bar.refresh()
+            self._bar.leave = False  # tqdm would cut the line off at the edge of a narrow terminal
             self._bar.close()
+            print(self._line(logs, " [" + "=" * 30 + "]"), flush=True)
         elif not self.silent:
             print(f"{self.title} - {self._line(logs)}".removeprefix(" - "), flush=True)
 
@@ -75,9 +83,10 @@ class Progress:
     def _make_bar(self) -> Any:
         from tqdm.std import tqdm
 
-        known = "{n_fmt}/{total_fmt} [{bar:30}] - ETA: {remaining} - {postfix}"
-        layout = known if self.steps else "{n_fmt} - {postfix}"
-        return tqdm(total=self.steps, bar_format=layout, ascii=".>=", mininterval=0.1, file=sys.stdout, leave=True)
+        layout = "{n_fmt}/{total_fmt} [{bar:30}] - ETA: {remaining}{desc}" if self.steps else "{n_fmt}{desc}"
+        width = None if os.get_terminal_size(sys.stdout.fileno()).columns else 80  # 0 where nobody has set it
+        style = {"bar_format": layout, "ascii": ".>=", "ncols": width}
+        return tqdm(total=self.steps, mininterval=0.1, file=sys.stdout, leave=True, **style)
 
 
 def describe(logs: Mapping[str, float]) -> str:

@@ -151,12 +151,12 @@ class Trainer(Layer):
             hooks.on_train_begin()
             for epoch in range(initial_epoch, epochs):
                 hooks.on_epoch_begin(epoch)
-                progress = Progress(batches.steps, verbose, f"Epoch {epoch + 1}/{epochs}")
-                logs = self._train_epoch(learner, batches, class_weight, hooks, progress)
-                if held_out is not None and (epoch + 1) % validation_freq == 0:
-                    found = self._evaluate(learner, held_out, hooks, Progress(held_out.steps, 0))
-                    logs |= {f"val_{name}": value for name, value in found.items()}
-                progress.finish(logs)
+                with Progress(batches.steps, verbose, f"Epoch {epoch + 1}/{epochs}") as progress:
+                    logs = self._train_epoch(learner, batches, class_weight, hooks, progress)
+                    if held_out is not None and (epoch + 1) % validation_freq == 0:
+                        found = self._evaluate(learner, held_out, hooks, Progress(held_out.steps, 0))
+                        logs |= {f"val_{name}": value for name, value in found.items()}
+                    progress.finish(logs)
                 hooks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
@@ -190,7 +190,7 @@ class Trainer(Layer):
         learner = self._get_ready(batches.first, "evaluate")
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks or [], self, {"verbose": verbose, "steps": batches.steps})
-        with config.limited_threads():
+        with config.limited_threads(), progress:
             logs = self._evaluate(learner, batches, hooks, progress)
         progress.finish(logs)
         return logs if return_dict else _listed(logs)
@@ -215,7 +215,7 @@ class Trainer(Layer):
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks or [], self, {"verbose": verbose, "steps": batches.steps})
         found: list[list[Array]] = []
-        with config.limited_threads():
+        with config.limited_threads(), progress:
             hooks.on_predict_begin()
             for i, batch in enumerate(progress.watch(batches)):
                 hooks.on_predict_batch_begin(i)

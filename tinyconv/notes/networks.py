@@ -284,17 +284,18 @@ class Program:
     batch_size: int = 32
     epochs: int = 10
 
-    def compile(self, model: Model, optimizer: str | None = None, learning_rate: float | None = None) -> None:
-        """Compile a network as the note does, but for another optimizer or learning rate if given.
+    def make_optimizer(self, name: str | None = None) -> optimizers.Optimizer:
+        """A new optimizer: the note's, or the one of this name.
 
         Raises:
-            ValueError: for an unknown optimizer, or a learning rate that is not positive.
+            ValueError: for an unknown name; the nearest one is suggested.
         """
-        chosen = optimizer or self.optimizer
-        made = optimizers.get(chosen if isinstance(chosen, str) else chosen())
-        if learning_rate is not None:
-            made = type(made)(**made.get_config() | {"learning_rate": learning_rate})
-        model.compile(loss=self.loss, optimizer=made, metrics=["accuracy"])
+        chosen = name or self.optimizer
+        return optimizers.get(chosen) if isinstance(chosen, str) else chosen()
+
+    def compile(self, model: Model, optimizer: optimizers.Optimizer | None = None) -> None:
+        """Compile a network as the note does, but for another optimizer if one is given."""
+        model.compile(loss=self.loss, optimizer=optimizer or self.make_optimizer(), metrics=["accuracy"])
 
     def labels(self, y: Array, num_classes: int) -> Array:
         """Class numbers (N,) as the loss wants them: as they are, or as one-hot rows (N, num_classes)."""

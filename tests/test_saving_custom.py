@@ -1,0 +1,166 @@
+"""Saving what is the user's own: settings of compile, layers, losses, models."""
+
+import numpy as np
+import pytest
+from saved_models import assert_twins, round_trip
+from tiny_networks import compiled, convnet, images, labels, one_hot, two_headed, two_headed_data
+
+from tinyconv import Input, Model, Sequential, initializers, losses, metrics, optimizers
+from tinyconv.layers import Add, Dense, Flatten, Layer
+from tinyconv.models import load_model
+from tinyconv.optimizers.schedules import ExponentialDecay
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the model goes."""
+    return tmp_path / "model.keras"
+
+
+# What compile was told
+
+COMPILED = {
+    "names": {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
+    "objects": {
+        "optimizer": optimizers.SGD(ExponentialDecay(0.5, 10, 0.9, staircase=True), momentum=0.9, clipnorm=2.0),
+        "loss": losses.SparseCategoricalCrossentropy(),
+        "metrics": [metrics.SparseTopKCategoricalAccuracy(k=2)],
+    },
+    "class": {"optimizer": "sgd", "loss": losses.SparseCategoricalCrossentropy, "metrics": None},
+}
+
+
+@pytest.mark.parametrize("settings", COMPILED.values(), ids=COMPILED)
+def test_a_loaded_model_evaluates_as_before(settings, path):
+    model = convnet()
+    model.compile(**settings)
+    expected = model.evaluate(images(), labels(), verbose=0)
+    loaded = round_trip(model, path)
+    assert loaded.evaluate(images(), labels(), verbose=0) == expected
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
+
+
+def test_settings_by_output_come_back(path):
+    model, (x, y) = two_headed(), two_headed_data()
+    loss = {"kind": "sparse_categorical_crossentropy", "size": losses.Huber(2.0)}
+    model.compile("sgd", loss, loss_weights={"kind": 0.5, "size": 2.0}, metrics={"kind": ["accuracy"]})
+    expected = model.evaluate(x, y, verbose=0)
+    assert round_trip(model, path).evaluate(x, y, verbose=0) == expected
+
+
+def test_a_model_can_be_loaded_without_its_settings(path):
+    assert round_trip(compiled(), path, compile=False).optimizer is None
+
+
+def test_a_model_that_was_not_compiled_is_not_compiled(path):
+    assert round_trip(convnet(), path).optimizer is None
+
+
+class Doubled(losses.CategoricalCrossentropy):
+    """A loss of a user's own."""
+
+
+def test_a_loss_of_ones_own_comes_back(path):
+    model = compiled(loss=Doubled())
+    expected = model.evaluate(images(), one_hot(labels()), verbose=0)
+    assert round_trip(model, path, custom_objects={"Doubled": Doubled}).evaluate(
+        images(), one_hot(labels()), verbose=0
+    ) == pytest.approx(expected)
+
+
+def test_an_unknown_loss_says_how_to_go_on(path):
+    compiled(loss=Doubled()).save(path)
+    with pytest.raises(ValueError, match=r"loss 'Doubled'.*custom_objects={'Doubled': Doubled}.*or compile=False"):
+        load_model(path)
+
+
+# Layers of one's own
+
+
+class Scale(Layer):
+    """A layer of a user's own: y = x * factor * kernel."""
+
+    def __init__(self, factor, kernel_initializer="ones", **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+        self.kernel_initializer = initializers.get(kernel_initializer)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def weight_shapes(self, input_shape):
+        return {"kernel": (input_shape[-1],)}
+
+    def forward(self, x, training=False):
+        return x * self.factor * self.params["kernel"], x
+
+    def backward(self, dy, cache):
+        self.grads["kernel"] += (dy * cache * self.factor).sum(axis=0)
+        return dy * self.factor * self.params["kernel"]
+
+
+class Halves(initializers.Constant):
+    """An initializer of a user's own."""
+
+
+def test_a_layer_of_ones_own_comes_back(path):
+    model = Sequential([Input((5,)), Scale(3, kernel_initializer=Halves(0.5)), Dense(2)])
+    loaded = round_trip(model, path, custom_objects={"Scale": Scale, "Halves": Halves})
+    assert type(loaded.layers[0].kernel_initializer) is Halves
+    assert_twins(model, loaded, np.ones((2, 5)))
+
+
+class Line(Sequential):
+    """A model of a user's own."""
+
+
+def test_a_model_of_ones_own_comes_back(path):
+    model = Line([Input((5,)), Dense(2)])
+    loaded = round_trip(model, path, custom_objects={"Line": Line})
+    assert type(loaded) is Line
+    assert_twins(model, loaded, np.ones((2, 5)))
+
+
+def test_an_unknown_layer_is_named_with_the_way_out(path):
+    Sequential([Input((5,)), Scale(3)]).save(path)
+    with pytest.raises(
+        ValueError,
+        match=rf"^{path}: .*layer 'Scale': expected a class that tinyconv has.*custom_objects={{'Scale': Scale}}",
+    ):
+        load_model(path)
+
+
+def test_custom_objects_must_be_layers(path):
+    Sequential([Input((5,)), Scale(3)]).save(path)
+    with pytest.raises(ValueError, match=r"a subclass of tinyconv\.layers\.Layer"):
+        load_model(
+            path, custom_objects={"Scale": lambda **settings: 3} | {"Scale": type("Scale", (), {"from_config": str})}
+        )
+
+
+class Forgetful(Scale):
+    """Does not keep its argument."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(factor, **kwargs)
+        del self.factor
+
+
+def test_a_layer_that_forgets_an_argument_cannot_be_saved(path):
+    with pytest.raises(ValueError, match=r"an attribute for each argument of its constructor.*no attribute 'factor'"):
+        Sequential([Input((5,)), Forgetful(3)]).save(path)
+
+
+def test_settings_that_json_cannot_hold_are_refused(path):
+    model = Sequential([Input((5,)), Scale(np.ones(5))])
+    with pytest.raises(ValueError, match=r"settings that JSON can hold\. Received Object of type ndarray"):
+        model.save(path)
+    assert not path.exists()
+
+
+def test_a_layer_in_two_models_inside_is_refused(path):
+    shared = Dense(4)
+    both = [Sequential([Input((4,)), Dense(4), shared]), Sequential([Input((4,)), Flatten(), shared])]
+    x = Input((4,))
+    with pytest.raises(ValueError, match="layers that belong to one model inside"):
+        Model(x, Add()([inner(x) for inner in both])).save(path)
