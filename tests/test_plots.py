@@ -156,7 +156,7 @@ def test_matrix_that_is_not_square():
 
 
 def test_wrong_number_of_labels():
-    with pytest.raises(ValueError, match="expected 3 labels. Received 2"):
+    with pytest.raises(ValueError, match=r"expected 3 labels\. Received 2"):
         plots.confusion_matrix(MATRIX, ["cat", "dog"])
 
 

@@ -124,7 +124,9 @@ class CallbackList(Callback):
         self.set_params(params or {})
 
     def append(self, callback: Callback) -> None:
-        """Put one more at the end."""
+        """Put one more at the end, for the same model and run."""
+        callback.set_model(self.model)
+        callback.set_params(self.params)
         self.callbacks.append(callback)
 
     def set_model(self, model: Any) -> None:

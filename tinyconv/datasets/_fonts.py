@@ -69,8 +69,8 @@ def _draw(character: str, name: str, pen: int) -> Array:
     left, top, right, bottom = draw.textbbox((0, 0), character, font=_font(name, _FONT_SIZE))
     shrink = min(1.0, _LARGEST / max(right - left, bottom - top))
     font = _font(name, round(_FONT_SIZE * shrink))
-    # "mm" would centre the line of text, not the ink: hence the box of the ink itself.
     left, top, right, bottom = draw.textbbox((0, 0), character, font=font)
+    # Centred by the box of its ink; Pillow's own anchors would centre the line of text.
     corner = ((_SIDE - left - right) / 2, (_SIDE - top - bottom) / 2)
     draw.text(corner, character, fill=255, font=font, stroke_width=max(pen, 0))
     if pen < 0:
@@ -96,11 +96,11 @@ def _path(name: str) -> Path:
 
 
 def fingerprint() -> str:
-    """Eight characters that change with whatever changes the drawing: font files, FreeType and Pillow."""
+    """Eight characters that change with what tinyconv draws with: the font files, FreeType and Pillow."""
     import PIL
     from PIL import features
 
-    digest = hashlib.sha256(f"{PIL.__version__} {features.version('freetype2')} {PENS}".encode())
+    digest = hashlib.sha256(f"{PIL.__version__} {features.version('freetype2')}".encode())
     for names in (*TRAINING_FAMILIES.values(), *TEST_FAMILIES.values()):
         for name in names:
             digest.update(name.encode() if name == "Aileron" else _path(name).read_bytes())

@@ -13,6 +13,7 @@ Source: http://download.tensorflow.org/example_images/flower_photos.tgz
 import os
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from tinyconv.checks import sentence
@@ -85,8 +86,8 @@ def _unpack(archive: Path) -> Path:
         try:
             with tarfile.open(archive) as tar:
                 tar.extractall(scratch, filter="data")  # "data" refuses paths and links that lead out of the folder
-        except (tarfile.TarError, OSError, EOFError) as error:
-            received = f"{type(error).__name__}: {error}"
-            raise ValueError(sentence(f"archive {archive}", "a whole tar file", received, "Fetch it again.")) from error
-        os.replace(Path(scratch) / "flower_photos", folder / "flower_photos")
+            os.replace(Path(scratch) / "flower_photos", folder / "flower_photos")
+        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+            expected, received = "a whole tar file with a folder flower_photos", f"{type(error).__name__}: {error}"
+            raise ValueError(sentence(f"archive {archive}", expected, received, "Fetch it again.")) from error
     return folder / "flower_photos"

@@ -40,9 +40,7 @@ NOISE = 0.06  # largest standard deviation of the noise, where the brightest ink
 _SLAB = 1000  # images distorted at once: about 50 MB of intermediate arrays
 
 
-def load_data(
-    characters: str = "digits", train_size: int = 12_000, test_size: int = 2_000, seed: int = 0
-) -> Split:
+def load_data(characters: str = "digits", train_size: int = 12_000, test_size: int = 2_000, seed: int = 0) -> Split:
     """Drawn characters, each class equally often.
 
     Args:
@@ -60,7 +58,7 @@ def load_data(
     """
     classes = class_names(characters)
     for name, value in (("train_size", train_size), ("test_size", test_size), ("seed", seed)):
-        if value != int(value) or value < 0:
+        if not hasattr(value, "__index__") or value < 0:
             raise ValueError(sentence("glyphs.load_data", f"{name} as a whole number from 0", f"{name}={value!r}"))
     path = cache("glyphs") / _filename(characters, train_size, test_size, seed)
     kept = _read(path, train_size, test_size)
@@ -129,11 +127,12 @@ def _read(path: Path, train_size: int, test_size: int) -> Split | None:
 
 
 def _keep(path: Path, train: Part, test: Part) -> None:
-    """Write the images to the cache under a temporary name, then rename; a cache that cannot be written does no harm."""
+    """Write the images elsewhere first and then move them to the cache; where that fails they are drawn again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.savez(file, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            part = Path(scratch) / path.name
+            np.savez(part, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+            os.replace(part, path)
     except OSError:
         pass

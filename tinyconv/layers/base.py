@@ -7,6 +7,7 @@ on the layer, so the same layer may stand at two places of a network. A `d` in f
 """
 
 import inspect
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -246,7 +247,7 @@ class Layer:
         if self.input_spec is None:
             raise ValueError(sentence(self.title, "a layer whose input shape is known", "none yet", _BUILD_FIRST))
         shapes = [*self.weight_shapes(self.input_spec).values(), *self.state_shapes(self.input_spec).values()]
-        return sum(int(np.prod(shape)) for shape in shapes)
+        return sum(math.prod(shape) for shape in shapes)
 
     def regularized(self) -> Iterator[tuple[str, regularizers.Regularizer]]:
         """(parameter name, regularizer) for each parameter that has one."""

@@ -85,8 +85,9 @@ class Progress:
 
         layout = "{n_fmt}/{total_fmt} [{bar:30}] - ETA: {remaining}{desc}" if self.steps else "{n_fmt}{desc}"
         width = None if os.get_terminal_size(sys.stdout.fileno()).columns else 80  # 0 where nobody has set it
-        style = {"bar_format": layout, "ascii": ".>=", "ncols": width}
-        return tqdm(total=self.steps, mininterval=0.1, file=sys.stdout, leave=True, **style)
+        return tqdm(
+            total=self.steps, bar_format=layout, ascii=".>=", mininterval=0.1, ncols=width, file=sys.stdout, leave=True
+        )
 
 
 def describe(logs: Mapping[str, float]) -> str:

@@ -3,6 +3,7 @@
 Nothing is built, so that a network too large for this computer can be looked at before it is too late.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -132,7 +133,7 @@ def parameter_bytes(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     learned, kept = [0, 0], [0, 0]
     for layer in model.sublayers():
         item = np.dtype(layer.dtype).itemsize
-        count = sum(int(np.prod(shape)) for shape in layer.weight_shapes(layer.input_spec).values())
+        count = sum(math.prod(shape) for shape in layer.weight_shapes(layer.input_spec).values())
         rest = layer.count_params() - count
         for place, number in ((learned if layer.trainable else kept, count), (kept, rest)):
             place[0] += number
@@ -172,17 +173,17 @@ def _formula_row(layer: Layer, costs: Formulas) -> Row:
 
 
 def _memory_lines(model: Any, outputs: int | None) -> Iterator[str]:
-    """What training takes, in powers of 1000 as memory is sold."""
+    """What training takes, in the units of the table above."""
     (_, learned), (_, kept) = parameter_bytes(model)
     name, slots = _slots(model.optimizer)
     total = learned * (2 + slots) + kept
-    parts = [f"parameters {_decimal(learned + kept)}", f"gradients {_decimal(learned)}"]
+    parts = [f"parameters {size_text(learned + kept)}", f"gradients {size_text(learned)}"]
     if slots:
         words = {1: "one", 2: "two", 3: "three"}
-        parts.append(f"{words.get(slots, slots)} {name} slot{'s' * (slots > 1)} {_decimal(learned * slots)}")
-    yield f" Training needs about {_decimal(total, 1)} (units of 1000): {', '.join(parts)}."
+        parts.append(f"{words.get(slots, slots)} {name} slot{'s' * (slots > 1)} {size_text(learned * slots)}")
+    yield f" Training needs about {size_text(total)}: {', '.join(parts)}."
     if outputs is not None:
-        yield f" Each image of a batch adds about {_decimal(outputs, 1)} for the layers' outputs."
+        yield f" Each image of a batch adds about {size_text(outputs)} for the layers' outputs."
     if total > LARGE:
         largest = max(model.sublayers(), key=lambda layer: layer.count_params())
         share = largest.count_params() / model.count_params()
@@ -201,13 +202,6 @@ def _count(number: int | None) -> str:
 
 def _size(size: int | None) -> str:
     return "?" if size is None else size_text(size) if size else "0"
-
-
-def _decimal(size: float, digits: int = 2) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.{digits}f} {unit}"
-    return f"{size:.0f} bytes"
 
 
 # Drawing

@@ -144,7 +144,8 @@ class Trainer(Layer):
             self._check_batch(held_out.first, "validation_data")
         self.history = history = History()
         params = {"verbose": verbose, "epochs": epochs, "steps": batches.steps}
-        hooks = CallbackList([*(callbacks or []), history], self, params)
+        hooks = CallbackList(callbacks, self, params)
+        hooks.append(history)
         self.stop_training = False
         logs: Logs = {}
         with config.limited_threads():
@@ -189,7 +190,7 @@ class Trainer(Layer):
         batches = self._batches("evaluate", x, arrays, batch_size, False, steps)
         learner = self._get_ready(batches.first, "evaluate")
         progress = Progress(batches.steps, verbose)
-        hooks = CallbackList(callbacks or [], self, {"verbose": verbose, "steps": batches.steps})
+        hooks = CallbackList(callbacks, self, {"verbose": verbose, "steps": batches.steps})
         with config.limited_threads(), progress:
             logs = self._evaluate(learner, batches, hooks, progress)
         progress.finish(logs)
@@ -213,7 +214,7 @@ class Trainer(Layer):
         self._complete(batches.first)
         self.build()
         progress = Progress(batches.steps, verbose)
-        hooks = CallbackList(callbacks or [], self, {"verbose": verbose, "steps": batches.steps})
+        hooks = CallbackList(callbacks, self, {"verbose": verbose, "steps": batches.steps})
         found: list[list[Array]] = []
         with config.limited_threads(), progress:
             hooks.on_predict_begin()
