@@ -330,7 +330,7 @@ def test_training_memory_follows_the_optimizer():
     model = note004()
     model.compile(SGD(momentum=0.9), "categorical_crossentropy")
     lines = printed(model, formulas=True)
-    assert any("about 2.0 MB" in line and "one SGD slot 667.94 KB" in line for line in lines)
+    assert any("about 1.91 MB" in line and "one SGD slot 652.29 KB" in line for line in lines)
     assert not any("WARNING" in line for line in lines)
 
 
