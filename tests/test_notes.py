@@ -1,5 +1,7 @@
 """The networks of the course notes, and the comparison with every number that the notes print."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,15 @@ def test_every_printed_line_of_a_summary_is_compared(name):
     lines = [line for line in printed.SUMMARIES[name].split("\n") if line.strip()]
     compared = [row for row in notes.reproduce() if row.what.startswith(f"{name}:")]
     assert len(compared) == len(lines) + 1  # and the number of layers
+
+
+@pytest.mark.parametrize(
+    ("name", "matrix"),
+    [("image_a", printed.IMAGES["A"]), ("image_b", printed.IMAGES["B"]), ("kernel", printed.KERNEL)],
+)
+def test_files_hold_the_same_matrices(name, matrix):
+    table = np.loadtxt(Path(__file__).parents[1] / f"data/note001_{name}.csv", delimiter=",")
+    np.testing.assert_array_equal(comparison._image(matrix)[0, :, :, 0], table)
 
 
 def test_a_wrong_feature_map_is_found(monkeypatch):

@@ -205,7 +205,7 @@ def _quotient(array: Array, cell: int, loss: Callable[[], float]) -> float:
     """Central difference quotient by one cell; NaN if the loss has a kink there.
 
     Of a smooth function, the slopes to the right and to the left differ in proportion to the step. Where halving the
-    step does not halve their difference, there is a kink between them.
+    step does not halve their difference, and halving it again once more, there is a kink between them.
     """
 
     def slopes(h: float) -> tuple[float, float]:
@@ -221,9 +221,10 @@ def _quotient(array: Array, cell: int, loss: Callable[[], float]) -> float:
     right, left = slopes(STEP)
     jump = abs(right - left)
     if jump > max(1e-6 * max(abs(right), abs(left)), 1e-8 * max(abs(loss()), 1)):  # more than rounding
-        nearer_right, nearer_left = slopes(STEP / 2)
-        if not 0.4 < abs(nearer_right - nearer_left) / jump < 0.6:
-            return np.nan
+        for closer in (STEP / 2, STEP / 4):
+            last, jump = jump, abs(float(np.subtract(*slopes(closer))))
+            if not 0.4 < jump / last < 0.6:
+                return np.nan
     return (right + left) / 2
 
 

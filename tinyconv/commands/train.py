@@ -54,7 +54,7 @@ DATA = {
     "mnist": DataSet(mnist.load_data, lambda: mnist.CLASS_NAMES, "note004", 2),
     "fashion-mnist": DataSet(fashion_mnist.load_data, lambda: fashion_mnist.CLASS_NAMES, "note004", 5),
     "sign-mnist": DataSet(sign_mnist.load_data, lambda: sign_mnist.CLASS_NAMES, "note003", 3),
-    "sign-digits": DataSet(sign_digits.load_data, lambda: sign_digits.CLASS_NAMES, "note002", 12),
+    "sign-digits": DataSet(sign_digits.load_data, lambda: sign_digits.CLASS_NAMES, "note002", 8),
     "flowers": DataSet(flowers.load_data, flowers.class_names, "note000", 10),
 }
 

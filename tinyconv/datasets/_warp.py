@@ -57,12 +57,12 @@ def sample(sources: Array, which: Array, matrices: Array, shifts: Array, pushes:
     Returns:
         (N, size, size). The result covers the whole source: one of its pixels is S / size source pixels.
 
-    >>> source = np.eye(4)[None]
-    >>> still = np.zeros((1, 2, 4, 4))
-    >>> sample(source, np.array([0]), np.eye(2)[None], np.array([[0, 1]]), still)[0]
-    array([[0., 1., 0., 0.],
+    >>> source = np.zeros((1, 4, 4))
+    >>> source[0, 1, 1] = 1
+    >>> sample(source, np.array([0]), np.eye(2)[None], np.array([[0, 1]]), np.zeros((1, 2, 4, 4)))[0]
+    array([[0., 0., 0., 0.],
            [0., 0., 1., 0.],
-           [0., 0., 0., 1.],
+           [0., 0., 0., 0.],
            [0., 0., 0., 0.]])
     """
     n, _, size, _ = pushes.shape

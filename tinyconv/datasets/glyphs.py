@@ -12,7 +12,6 @@ Licence: the fonts may be used freely (DejaVu, STIX, Computer Modern, Aileron); 
 
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from tinyconv._types import Array
 from tinyconv.checks import lookup, sentence
 from tinyconv.datasets import _fonts, _warp
 from tinyconv.datasets._fetch import cache
+from tinyconv.datasets._npz import read_npz
 from tinyconv.datasets._split import Part, Split
 
 __all__ = ["CHARACTERS", "CLASS_NAMES", "class_names", "draw", "load_data"]
@@ -37,6 +37,7 @@ TURN, SLANT, SCALE, SHIFT = 8.0, 0.1, (0.85, 1.15), 1.0  # degrees, columns per 
 PUSH = 0.4  # standard deviation of the elastic displacement, in pixels
 INK = (0.7, 1.0)  # brightness of the strokes
 NOISE = 0.06  # largest standard deviation of the noise, where the brightest ink is 1
+_KEYS = ("x_train", "y_train", "x_test", "y_test")
 _SLAB = 1000  # images distorted at once: about 50 MB of intermediate arrays
 
 
@@ -116,14 +117,13 @@ def _filename(characters: str, train_size: int, test_size: int, seed: int) -> st
 def _read(path: Path, train_size: int, test_size: int) -> Split | None:
     """What the cache holds; None for no file, or a damaged one, which is then drawn anew."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            train, test = (kept["x_train"], kept["y_train"]), (kept["x_test"], kept["y_test"])
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        x_train, y_train, x_test, y_test = read_npz(path, _KEYS)
+    except (OSError, ValueError):
         return None
-    for (x, y), n in ((train, train_size), (test, test_size)):
-        if x.shape != (n, SIZE, SIZE) or y.shape != (n,):
-            return None
-    return train, test
+    shapes = [array.shape for array in (x_train, y_train, x_test, y_test)]
+    if shapes != [(train_size, SIZE, SIZE), (train_size,), (test_size, SIZE, SIZE), (test_size,)]:
+        return None
+    return (x_train, y_train), (x_test, y_test)
 
 
 def _keep(path: Path, train: Part, test: Part) -> None:

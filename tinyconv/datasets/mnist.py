@@ -7,7 +7,6 @@ available under Creative Commons Attribution-Share Alike 3.0 (https://creativeco
 Home page: http://yann.lecun.com/exdb/mnist/
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from tinyconv.checks import sentence
 from tinyconv.datasets._fetch import find
 from tinyconv.datasets._idx import load_idx
+from tinyconv.datasets._npz import read_npz
 from tinyconv.datasets._split import Split
 
 __all__ = ["CLASS_NAMES", "FILES", "MIRRORS", "load_data"]
@@ -56,10 +56,9 @@ def load_data() -> Split:
 
 def _read_npz(path: Path) -> Split:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            x_train, y_train, x_test, y_test = (arrays[key] for key in _KEYS)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise _wrong(path, f"{type(error).__name__}: {error}") from error
+        x_train, y_train, x_test, y_test = read_npz(path, _KEYS)
+    except ValueError as error:
+        raise _wrong(path, str(error)) from error
     for x, y in ((x_train, y_train), (x_test, y_test)):
         if x.shape != (len(y), 28, 28) or y.ndim != 1 or x.dtype != np.uint8:
             raise _wrong(path, f"{x.dtype} images {x.shape} with labels {y.shape}")

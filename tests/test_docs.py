@@ -1,0 +1,131 @@
+"""The README: its programs run and print what it shows, its commands exist, and so do the files it names."""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tinyconv import cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+
+#: (program, the output shown under it) for each Python block.
+PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+_NUMBER = re.compile(r"[\d.,]*\d%?")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """Glyphs are drawn once for this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYCONV_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def printed_by(program):
+    """What a program prints."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
+    return out.getvalue()
+
+
+def without_times(text):
+    """The text without what a clock has measured."""
+    return re.sub(r" - \d+s \d+[mu]?s/step( \(first step \w+\))?", "", text)
+
+
+def numbers(text):
+    """Every number of a text, percentages as fractions."""
+    found = [word.replace(",", "") for word in _NUMBER.findall(text)]
+    return [float(word[:-1]) / 100 if word.endswith("%") else float(word) for word in found]
+
+
+# Programs
+
+
+def test_every_program_shows_its_output():
+    assert len(PROGRAMS) == README.count("```python") == 2
+
+
+@pytest.mark.parametrize(("program", "shown"), PROGRAMS, ids=[str(i) for i in range(len(PROGRAMS))])
+def test_program_prints_what_is_shown(program, shown):
+    ref, comp = without_times(shown), without_times(printed_by(program))
+    assert _NUMBER.sub("#", comp) == _NUMBER.sub("#", ref)
+    # Another processor rounds otherwise, and training magnifies that; a wrong claim would be further off.
+    assert numbers(comp) == pytest.approx(numbers(ref), rel=0.1, abs=0.02)
+
+
+def test_first_program_has_at_most_twelve_lines():
+    assert sum(bool(line.strip()) for line in PROGRAMS[0][0].splitlines()) <= 12
+
+
+# Commands
+
+
+def test_the_two_commands_of_a_newcomer():
+    commands = [line for line in README.splitlines() if line.startswith("pip install ")]
+    assert commands == ["pip install . && tinyconv train", "pip install '.[test]' && pytest"]
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(tinyconv [a-z][^`]*)`", README))))
+def test_command_is_understood(command):
+    cli.make_parser().parse_args(command.split()[1:])
+
+
+def test_every_subcommand_is_mentioned():
+    assert [name for name in cli.COMMANDS if f"`tinyconv {name}" not in README] == []
+
+
+def test_extras_exist():
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8").split("[options.extras_require]")[1]
+    names = {name for page in PAGES for text in re.findall(r"\.\[([\w,]+)\]", _text(page)) for name in text.split(",")}
+    assert [name for name in sorted(names) if f"\n{name} =" not in setup] == []
+
+
+def test_markers_exist():
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"pytest -m (\w+)", README) if f"    {name}: " not in setup] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script for bash")
+def test_ci_script_is_sound():
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert subprocess.run(["bash", "-n", ROOT / ".ci/run"], check=False).returncode == 0
+
+
+# Files
+
+
+def _text(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def named_files():
+    """(page, path) for every path in backticks and every link to a file."""
+    pattern = re.compile(
+        r"`((?:\.ci|tinyconv|tests|data|docs)/[\w./]*)`|`(\w+\.(?:md|cfg|toml))`|\]\((?!https?:)([^)]+)\)"
+    )
+    return sorted({(page, next(filter(None, groups))) for page in PAGES for groups in pattern.findall(_text(page))})
+
+
+@pytest.mark.parametrize(("page", "path"), named_files())
+def test_named_file_exists(page, path):
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("picture", sorted(set(re.findall(r"!\[.+\]\((.+)\)", README))))
+def test_pictures_are_small(picture):
+    assert (ROOT / picture).stat().st_size < 150_000
+
+
+def test_changelog_knows_the_version():
+    from tinyconv import __version__
+
+    assert f"## [{__version__}]" in _text("CHANGELOG.md")

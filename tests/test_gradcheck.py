@@ -1,0 +1,512 @@
+"""The judge of all gradients is judged: it passes right layers, and fails wrong ones loudly, naming the cell."""
+
+import numpy as np
+import pytest
+from tiny_networks import (
+    CLASSES,
+    IMAGE,
+    assert_same,
+    branched,
+    compiled,
+    convnet,
+    images,
+    labels,
+    two_headed,
+    two_headed_data,
+)
+
+from tinyconv import Input, Model, Sequential, config, gradcheck
+from tinyconv.gradcheck import GradientError, check_layer, check_model
+from tinyconv.layers import (
+    Activation,
+    Add,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPooling2D,
+    MinPooling2D,
+    ReLU,
+    SpatialDropout2D,
+)
+
+VECTORS = (4, 5)  # N, I
+
+
+def normal(*shape, seed=0):
+    """Seeded random numbers."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def report_of(layer, x, **settings):
+    """The report of a check that must fail."""
+    with pytest.raises(GradientError) as error:
+        check_layer(layer, x, **settings)
+    assert str(error.value.report) in str(error.value)
+    return error.value.report
+
+
+def wrong_tensors(report):
+    """Names of the arrays whose gradients the report calls wrong."""
+    return [t.name for t in report.tensors if t.error > report.tolerance]
+
+
+# Wrong layers
+
+
+class WrongInput(Dense):
+    """dx with the kernel's sign turned."""
+
+    def backward(self, dy, cache):
+        return -super().backward(dy, cache)
+
+
+class SwappedAxes(Dense):
+    """The kernel's gradient is laid out the other way round."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.grads["kernel"] = self.grads["kernel"].T.reshape(self.grads["kernel"].shape)
+        return dx
+
+
+class MissingFactor(Activation):
+    """y = x**2 whose derivative has lost its 2."""
+
+    def __init__(self):
+        super().__init__("linear")
+
+    def forward(self, x, training=False):
+        return x**2, x
+
+    def backward(self, dy, cache):
+        return dy * cache
+
+
+class WrongBias(Dense):
+    """The bias's gradient is averaged over the batch instead of summed."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.grads["bias"] /= len(dy)
+        return dx
+
+
+class ForgottenBias(Dense):
+    """The bias gets no gradient."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.grads["bias"][...] = 0
+        return dx
+
+
+class SlightlyOff(Dense):
+    """Every gradient of the kernel is 1e-4 of itself too large."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.grads["kernel"] *= 1 + 1e-4
+        return dx
+
+
+class OneCellOff(Dense):
+    """A single cell of dx is wrong."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        dx[2, 3] += 0.5
+        return dx
+
+
+class NotANumber(Dense):
+    """A single cell of dx is NaN."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        dx[1, 2] = np.nan
+        return dx
+
+
+class NothingButNaN(Dense):
+    """All of dx is NaN."""
+
+    def backward(self, dy, cache):
+        return np.full_like(super().backward(dy, cache), np.nan)
+
+
+class Overwriting(Dense):
+    """Writes `=` where `+=` belongs."""
+
+    def backward(self, dy, cache):
+        x, z, y = cache
+        dz = self.activation.backward(dy, z, y)
+        self.grads["kernel"][...] = x.T @ dz
+        self.grads["bias"][...] = dz.sum(axis=0)
+        return dz @ self.params["kernel"].T
+
+
+class ForgottenStatistics(BatchNormalization):
+    """Takes the batch's mean and variance for constants."""
+
+    def backward(self, dy, cache):
+        x_hat, inverse, _ = cache
+        return super().backward(dy, (x_hat, inverse, False))
+
+
+class TurnedKernel(Conv2D):
+    """Spreads dy with the kernel where its half-turn belongs."""
+
+    def backward(self, dy, cache):
+        right = self.params["kernel"]
+        self.params["kernel"] = right[::-1, ::-1]
+        dx = super().backward(dy, cache)
+        self.params["kernel"] = right
+        return dx
+
+
+WRONG = {
+    "wrong dx": (lambda: WrongInput(3), VECTORS, "x"),
+    "swapped axes": (lambda: SwappedAxes(3), VECTORS, "kernel"),
+    "missing factor": (MissingFactor, VECTORS, "x"),
+    "averaged bias": (lambda: WrongBias(3), VECTORS, "bias"),
+    "forgotten bias": (lambda: ForgottenBias(3), VECTORS, "bias"),
+    "relative error of 1e-4": (lambda: SlightlyOff(3), VECTORS, "kernel"),
+    "one wrong cell": (lambda: OneCellOff(3), VECTORS, "x"),
+    "one NaN": (lambda: NotANumber(3), VECTORS, "x"),
+    "only NaN": (lambda: NothingButNaN(3), VECTORS, "x"),
+    "constant statistics": (ForgottenStatistics, VECTORS, "x"),
+    "turned kernel": (lambda: TurnedKernel(3, (2, 3)), (2, *IMAGE), "x"),
+}
+
+
+@pytest.mark.parametrize(("make", "shape", "tensor"), WRONG.values(), ids=WRONG)
+def test_a_wrong_gradient_fails_and_only_it(make, shape, tensor):
+    [name] = wrong_tensors(report_of(make(), normal(*shape)))
+    assert name.split("/")[-1] == tensor
+
+
+def test_the_message_names_tensor_cell_and_both_numbers():
+    report = report_of(OneCellOff(3, name="off"), normal(*VECTORS))
+    [x] = [t for t in report.tensors if t.name == "x"]
+    assert x.index == (2, 3)
+    np.testing.assert_allclose(x.analytic, x.numeric + 0.5, rtol=1e-6)
+    assert str(report).startswith("OneCellOff 'off': WRONG GRADIENT (tolerance 1e-06, relative)\n")
+    assert f"worst [2, 3]: backward {x.analytic:.9g}, quotient {x.numeric:.9g}" in str(report)
+    assert [line[0] for line in str(report).splitlines()[1:]] == [" ", " ", "!"]
+
+
+def test_nan_is_an_infinite_error_in_its_own_cell():
+    [x] = [t for t in report_of(NotANumber(3), normal(*VECTORS)).tensors if t.name == "x"]
+    assert (x.error, x.index) == (np.inf, (1, 2))
+    assert np.isnan(x.analytic)
+
+
+def test_the_error_is_an_assertion():
+    assert issubclass(GradientError, AssertionError)
+
+
+def test_forgotten_accumulation_shows_where_a_layer_is_used_twice():
+    x = Input((4,))
+    layer = Overwriting(4, activation="tanh", name="twice")
+    model = compiled(Model(x, layer(layer(x))), loss="mse")
+    with pytest.raises(GradientError, match="! twice/kernel"):
+        check_model(model, normal(3, 4), np.ones((3, 4)))
+
+
+def test_a_wrong_layer_inside_a_network_is_found():
+    model = compiled(Sequential([Input((5,)), WrongBias(6, activation="tanh", name="wrong"), Dense(2)]), loss="mse")
+    with pytest.raises(GradientError, match="! wrong/bias"):
+        check_model(model, normal(4, 5), np.ones((4, 2)))
+
+
+def test_a_looser_tolerance_lets_a_small_error_pass():
+    assert check_layer(SlightlyOff(3), normal(*VECTORS), tolerance=1e-3).ok
+
+
+def test_some_cells_chosen_at_random_still_find_a_wrong_formula():
+    report = report_of(WrongInput(3), normal(40, 50), samples=7)
+    assert [t.checked for t in report.tensors] == [7, 3, 7]
+
+
+# Right layers
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: Dense(3, activation="gelu"), VECTORS),
+        (lambda: Conv2D(3, (2, 3), strides=2, padding="same", activation="elu"), (2, *IMAGE)),
+        (lambda: BatchNormalization(), (4, *IMAGE)),
+        (lambda: MaxPooling2D(), (2, *IMAGE)),
+    ],
+)
+def test_right_layers_pass(make, shape):
+    report = check_layer(make(), normal(*shape))
+    assert report.worst < 1e-6
+    assert "gradients agree" in str(report)
+
+
+def test_layers_with_several_inputs():
+    report = check_layer(Add(), [normal(*VECTORS), normal(*VECTORS, seed=1)])
+    assert [t.name for t in report.tensors] == ["x[0]", "x[1]"]
+
+
+def test_a_model_may_be_checked_as_a_layer():
+    report = check_layer(convnet(activation="tanh"), images(2))
+    assert [t.name for t in report.tensors] == ["conv2d/kernel", "conv2d/bias", "dense/kernel", "dense/bias", "x"]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_inputs_of_any_size(scale):
+    assert check_layer(Dense(3), scale * normal(*VECTORS)).ok
+
+
+def test_a_gradient_of_zero_passes():
+    class Constant(Layer):
+        def forward(self, x, training=False):
+            return np.ones_like(x), None
+
+        def backward(self, dy, cache):
+            return np.zeros_like(dy)
+
+    assert check_layer(Constant(), normal(*VECTORS)).worst == 0
+
+
+# Kinks
+
+
+def skipped(layer, x):
+    """(cells of x that were compared, cells left out)."""
+    report = check_layer(layer, x)
+    return report.tensors[-1].checked, report.tensors[-1].skipped
+
+
+def test_relu_at_zero_is_skipped_and_counted():
+    x = np.array([[1.0, 0.0, -1.0], [0.0, 2.0, 0.5]])
+    assert skipped(ReLU(), x) == (4, 2)
+
+
+def test_relu_within_the_step_of_zero_is_skipped():
+    x = np.array([[1.0, 1e-6, -1.0, -3e-6]])
+    assert skipped(ReLU(), x) == (2, 2)
+
+
+@pytest.mark.parametrize("layer", [MaxPooling2D, MinPooling2D])
+def test_ties_in_a_window_are_skipped_and_counted(layer):
+    x = np.arange(16.0).reshape(1, 4, 4, 1)
+    x[0, :2, :2, 0] = 3.0  # one window of four equal cells
+    assert skipped(layer(), x) == (12, 4)
+
+
+def test_the_report_counts_skipped_cells():
+    report = check_layer(ReLU(), np.array([[1.0, 0.0, -1.0]]))
+    assert "(2 cells, 1 on a kink skipped)" in str(report)
+
+
+def test_a_wrong_gradient_beside_a_kink_fails():
+    class Wrong(ReLU):
+        def backward(self, dy, cache):
+            return 1.5 * super().backward(dy, cache)
+
+    assert wrong_tensors(report_of(Wrong(), np.array([[1.0, 0.0, -1.0]]))) == ["x"]
+
+
+def test_nothing_but_kinks_is_no_success():
+    with pytest.raises(GradientError, match="every cell lies on a kink"):
+        check_layer(ReLU(), np.zeros((2, 3)))
+
+
+def test_a_kink_in_the_middle_of_a_network_is_skipped():
+    model = compiled(Sequential([Input((3,)), ReLU(), Dense(2)]), loss="mse")
+    report = check_model(model, np.array([[1.0, 0.0, -1.0]]), np.ones((1, 2)))
+    assert report.tensors[-1].skipped == 1
+
+
+def test_nan_in_the_loss_is_no_success():
+    with pytest.raises(GradientError):
+        check_layer(Dense(3), np.full(VECTORS, np.nan))
+
+
+# Chance
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_dropout_is_held_fixed(seed):
+    report = check_layer(Dropout(0.5, seed=seed), normal(*VECTORS))
+    assert report.tensors[0].checked == 20
+
+
+def test_spatial_dropout_is_held_fixed():
+    assert check_layer(SpatialDropout2D(0.5), normal(3, *IMAGE)).ok
+
+
+def test_dropout_in_inference_passes_everything():
+    assert check_layer(Dropout(0.5), normal(*VECTORS), training=False).ok
+
+
+# It leaves everything as it was
+
+
+def everything():
+    """A compiled network of all kinds of layers that keep something, after a step of training."""
+    hidden = [BatchNormalization(), Dropout(0.4), Dense(6, activation="tanh"), Dropout(0.3, seed=7)]
+    model = compiled(convnet(*hidden), "adam")
+    model.train_on_batch(images(), labels())
+    return model
+
+
+def kept(model):
+    """All that a check might disturb."""
+    arrays = [
+        a for layer in model.sublayers() for kind in (layer.params, layer.grads, layer.state) for a in kind.values()
+    ]
+    own = [layer.rng.bit_generator.state["state"] for layer in model.sublayers() if hasattr(layer, "rng")]
+    dtypes = [layer.dtype for layer in model.sublayers()]
+    return [a.copy() for a in arrays], (own, config.random_state(), dtypes), arrays
+
+
+def check_as_layer(model):
+    check_layer(model, images(3), samples=10)
+
+
+def check_as_model(model):
+    check_model(model, images(3), labels(3), samples=10)
+
+
+@pytest.mark.parametrize("check", [check_as_layer, check_as_model])
+def test_a_check_changes_no_array(check):
+    model = everything()
+    values, _, arrays = kept(model)
+    check(model)
+    now = kept(model)[2]
+    assert_same(now, values)
+    assert all(a is b for a, b in zip(now, arrays, strict=True))
+
+
+@pytest.mark.parametrize("check", [check_as_layer, check_as_model])
+def test_a_check_changes_no_random_stream(check):
+    model = everything()
+    chance = kept(model)[1]
+    check(model)
+    assert kept(model)[1] == chance
+
+
+def test_a_failed_check_changes_nothing_either():
+    model = compiled(Sequential([Input((5,)), Dropout(0.2), BatchNormalization(), WrongBias(6), Dense(2)]), loss="mse")
+    model.train_on_batch(normal(4, 5), np.ones((4, 2)))
+    values, chance, _ = kept(model)
+    with pytest.raises(GradientError):
+        check_model(model, normal(4, 5), np.ones((4, 2)))
+    assert_same(kept(model)[2], values)
+    assert kept(model)[1] == chance
+
+
+def test_a_check_leaves_x_alone():
+    x = normal(*VECTORS)
+    check_layer(Dense(3), x)
+    np.testing.assert_array_equal(x, normal(*VECTORS))
+
+
+def test_a_check_does_not_disturb_training():
+    def weights(check):
+        config.set_random_seed(5)
+        model = compiled(convnet(Dropout(0.4), BatchNormalization()), "adam")
+        for _ in range(2):
+            model.train_on_batch(images(), labels())
+            if check:
+                check_model(model, images(3), labels(3), samples=5)
+        return model.get_weights()
+
+    assert_same(weights(True), weights(False))
+
+
+def test_a_check_counts_no_step():
+    model = everything()
+    check_as_model(model)
+    assert model.optimizer.iterations == 1
+
+
+def test_a_new_layer_is_built_by_the_check():
+    layer = Dense(3)
+    check_layer(layer, normal(*VECTORS))
+    assert {name: a.dtype.name for name, a in layer.params.items()} == {"kernel": "float32", "bias": "float32"}
+
+
+# Whole networks
+
+
+def test_a_network_with_regularizers_batch_normalization_and_dropout():
+    hidden = [BatchNormalization(), Dropout(0.4), Dense(6, activation="tanh", kernel_regularizer="l2")]
+    report = check_model(compiled(convnet(*hidden)), images(4), labels(4), samples=20)
+    assert report.worst < 1e-6
+    assert len(report.tensors) == 2 + 2 + 2 + 2 + 1
+
+
+def test_regularizers_are_part_of_the_check():
+    class Blind(Dense):
+        def regularized(self):
+            return iter([("kernel", Off())])
+
+    class Off:
+        def __call__(self, w):
+            return float((w**2).sum())
+
+        def gradient(self, w):
+            return w  # lacks the 2
+
+    model = compiled(Sequential([Input((5,)), Blind(3)]), loss="mse")
+    with pytest.raises(GradientError, match="! blind/kernel"):
+        check_model(model, normal(*VECTORS), np.ones((4, 3)))
+
+
+def test_a_network_with_branches():
+    assert check_model(compiled(branched()), images(3), labels(3), samples=20).ok
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_with_two_outputs(training):
+    x, y = two_headed_data(4)
+    model = compiled(two_headed(), loss=["sparse_categorical_crossentropy", "mse"], loss_weights=[2.0, 0.5])
+    report = check_model(model, x, y, training=training)
+    assert [t.name for t in report.tensors if t.name.startswith("x")] == ["x[0]", "x[1]"]
+
+
+def test_an_input_that_no_loss_depends_on_has_gradient_zero():
+    a, b = Input((3,)), Input((4,))
+    model = compiled(Model([a, b], [Dense(2, name="p")(a), Dense(2, name="q")(b)]), loss={"p": "mse"})
+    report = check_model(model, [normal(5, 3), normal(5, 4)], [np.ones((5, 2))] * 2)
+    assert {t.name: t.error for t in report.tensors}["x[1]"] == 0
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "mse", "mae", "huber", "binary_crossentropy"])
+def test_every_loss(loss):
+    model = compiled(Sequential([Input((5,)), Dense(CLASSES, activation="softmax")]), loss=loss)
+    assert check_model(model, normal(*VECTORS), np.eye(CLASSES)[labels(4)]).ok
+
+
+def test_a_frozen_regularized_layer():
+    model = compiled(convnet(Dense(6, activation="tanh", kernel_regularizer="l2", trainable=False)))
+    assert check_model(model, images(3), labels(3), samples=20).ok
+
+
+def test_a_network_that_waits_for_its_shape():
+    model = compiled(Sequential([Flatten(), Dense(CLASSES, activation="softmax")]))
+    assert check_model(model, images(3), labels(3)).ok
+    assert model.predict(images(), verbose=0).dtype == np.float32
+
+
+def test_a_network_without_parameters():
+    model = compiled(Sequential([Input(IMAGE), Activation("tanh"), Flatten()]), loss="mse")
+    assert check_model(model, images(2), np.ones((2, 84))).ok
+
+
+def test_a_network_that_is_not_compiled():
+    with pytest.raises(RuntimeError, match="expected a compiled model"):
+        check_model(convnet(), images(3), labels(3))
+
+
+def test_the_step_and_the_tolerance_are_public():
+    assert (gradcheck.STEP, gradcheck.TOLERANCE) == (1e-5, 1e-6)
