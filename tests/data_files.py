@@ -3,6 +3,8 @@
 import gzip
 import io
 import struct
+import tarfile
+import zipfile
 
 import numpy as np
 from PIL import Image
@@ -64,4 +66,29 @@ def picture(width=6, height=4, colour=(200, 100, 50), kind="PNG", **settings):
     """The contents of an image file of one colour."""
     file = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(file, kind, **settings)
+    return file.getvalue()
+
+
+def bouquet(names=("tulips", "daisy")):
+    """Five small images in each of these folders."""
+    return {f"{name}/{i}.png": picture(colour=(100 + i, 0, 0)) for name in names for i in range(5)}
+
+
+def zipped(files):
+    """A zip file of these files (name -> bytes)."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, contents in files.items():
+            archive.writestr(name, contents)
+    return file.getvalue()
+
+
+def tarred(files):
+    """A packed tar file of these files (name -> bytes)."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, contents in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(contents)
+            archive.addfile(entry, io.BytesIO(contents))
     return file.getvalue()

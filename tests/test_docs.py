@@ -8,8 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from command_line import cache_fixture
 
 from tinyconv import cli
+
+cache = cache_fixture()
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,14 +21,6 @@ PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 #: (program, the output shown under it) for each Python block.
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
 _NUMBER = re.compile(r"[\d.,]*\d%?")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """Glyphs are drawn once for this file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYCONV_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def printed_by(program):

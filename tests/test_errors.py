@@ -1,8 +1,6 @@
 """Bad input. Each mistake gets a sentence that says where, what was expected, what came, and the way out;
 and the network is as it was before."""
 
-import re
-
 import numpy as np
 import pytest
 from tiny_networks import (
@@ -112,7 +110,7 @@ def test_a_network_that_waits_for_its_shape_meets_a_single_image():
 
 def test_a_network_that_waits_for_its_shape_meets_images_too_small():
     model = compiled(Sequential([Conv2D(4, 5), Flatten(), Dense(CLASSES, activation="softmax")]))
-    with pytest.raises(ValueError, match="an image of at least 5x5 pixels for its window.*4x4 pixels"):
+    with pytest.raises(ValueError, match=r"an image of at least 5x5 pixels for its window.*4x4 pixels"):
         model.fit(np.ones((2, 4, 4, 1)), [0, 1], verbose=0)
     model.fit(X, Y, verbose=0)
     assert model.input_shape == (None, *IMAGE)
@@ -142,7 +140,7 @@ def test_convolution_after_flatten():
 @pytest.mark.parametrize(
     ("make", "nearest"),
     [
-        (lambda: Conv2D(filers=4, kernel_size=3), "filters"),
+        (lambda: Conv2D(4, 3, kernel_inizializer="zeros"), "kernel_initializer"),
         (lambda: Conv2D(4, 3, activaton="relu"), "activation"),
         (lambda: Conv2D(4, 3, stride=2), "strides"),
         (lambda: Dense(4, kernel_regulariser="l2"), "kernel_regularizer"),
@@ -157,7 +155,7 @@ def test_unknown_layer_argument(make, nearest):
 
 @pytest.mark.parametrize("make", [lambda: Dense(3, activation="rellu"), lambda: Conv2D(3, 3, activation="rellu")])
 def test_unknown_activation(make):
-    with pytest.raises(ValueError, match="activation 'rellu': expected one of .*Did you mean 'relu'"):
+    with pytest.raises(ValueError, match=r"activation 'rellu': expected one of .*Did you mean 'relu'"):
         make()
 
 
@@ -271,7 +269,7 @@ def test_softmax_missing_in_a_network_that_waits_for_its_shape():
 
 def test_softmax_missing_before_a_layer_without_activation():
     model = compiled(Sequential([Input((4,)), Dense(CLASSES), Dropout(0.5)]))
-    with pytest.raises(ValueError, match="do not look like probabilities.*Add activation='softmax'"):
+    with pytest.raises(ValueError, match=r"do not look like probabilities.*Add activation='softmax'"):
         model.fit(10 * np.random.default_rng(0).normal(size=(N, 4)), Y, verbose=0)
 
 
@@ -607,14 +605,13 @@ class Frame:
 
 @every_method
 def test_tables_are_arrays(method):
-    model, other = trained(), trained()
-    other.set_weights(model.get_weights())
-    config.set_random_seed(3)
-    found = getattr(model, method)(Frame(X), Frame(Y))
-    config.set_random_seed(3)
-    expected = getattr(other, method)(X, Y)
-    np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
-    assert getattr(found, "history", found) == getattr(expected, "history", expected)
+    def result(x, y):
+        config.set_random_seed(3)
+        model = trained()
+        found = getattr(model, method)(x, y)
+        return getattr(found, "history", found), float(model.get_weights()[0].sum())
+
+    assert result(Frame(X), Frame(Y)) == result(X, Y)
 
 
 def test_a_table_of_names_is_refused():
@@ -719,7 +716,7 @@ def test_predict_checks_every_batch_of_a_generator(change):
 def test_every_message_is_one_line():
     with pytest.raises(TypeError) as error:
         Model(X, X)
-    assert re.search(r"\.shape|shape \(11", str(error.value))
+    assert "Received an array of shape (11, 7, 6, 2)" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -54,7 +54,7 @@ def test_every_class_occurs_equally_often():
 
 def test_classes_are_mixed():
     (_, labels), _ = glyphs.load_data(**SMALL)
-    assert set(labels[:20]) != set(range(2)) and (np.diff(labels.astype(int)) != 0).mean() > 0.5
+    assert (np.diff(labels.astype(int)) == 1).mean() < 0.5
 
 
 def test_strokes_are_light_on_dark_and_inside():
@@ -64,16 +64,21 @@ def test_strokes_are_light_on_dark_and_inside():
     assert border.mean() < 10 < images.mean()
 
 
+def unit_vectors(images):
+    """(K, 28, 28) -> (K, 784): what sets each image apart from the average of all, with length 1."""
+    vectors = images.reshape(len(images), -1) - images.reshape(len(images), -1).mean(axis=0)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
 def test_labels_name_the_characters():
-    """Averaged over many fonts, an image is nearest to the plain character of its label."""
-    (images, labels), _ = glyphs.load_data("all", train_size=36 * 40, test_size=0)
+    """Averaged over fonts and distortions, the images of a label are nearest to the plain character."""
+    (images, labels), _ = glyphs.load_data("all", train_size=36 * 60, test_size=0)
     characters = "".join(glyphs.class_names("all"))
     plain, _ = _fonts.templates({"DejaVu Sans": ("DejaVuSans",)}, characters)
-    plain = plain[:, 1].reshape(36, 28, 2, 28, 2).mean(axis=(2, 4)).reshape(36, -1)  # (36, 784), the plain pen
-    means = np.array([images[labels == label].mean(axis=0).ravel() for label in range(36)])  # (36, 784)
-    matches = means / np.linalg.norm(means, axis=1, keepdims=True) @ (plain / np.linalg.norm(plain, axis=1)[:, None]).T
-    unlike = set("0O1I")  # some fonts hardly tell these apart
-    assert all(i == j for i, j in enumerate(matches.argmax(axis=1)) if characters[i] not in unlike)
+    plain = plain[:, 1].reshape(36, 28, 2, 28, 2).mean(axis=(2, 4))  # (36, 28, 28), drawn with the plain pen
+    means = np.array([images[labels == label].mean(axis=0) for label in range(36)])  # (36, 28, 28)
+    nearest = (unit_vectors(means) @ unit_vectors(plain).T).argmax(axis=1)
+    assert "".join(characters[i] for i in nearest).replace("O", "0") == characters.replace("O", "0")
 
 
 def test_same_seed_same_images(cache):
@@ -101,9 +106,9 @@ def test_no_two_images_are_equal():
 
 
 def test_global_random_state_is_left_alone():
-    before = np.random.get_state()[1].copy()
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
     glyphs.load_data(**SMALL)
-    np.testing.assert_array_equal(before, np.random.get_state()[1])
+    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
 @pytest.mark.parametrize(
@@ -200,10 +205,11 @@ def test_cache_that_cannot_be_made_costs_only_the_drawing(tmp_path):
     assert len(glyphs.load_data(**SMALL)[0][0]) == 40
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="a user who may write everywhere")
 def test_read_only_cache_costs_only_the_drawing(cache):
     cache.mkdir(parents=True)
     cache.chmod(0o500)
+    if os.access(cache, os.W_OK):
+        pytest.skip("this user may write everywhere")
     assert len(glyphs.load_data(**SMALL)[0][0]) == 40
     assert list(cache.iterdir()) == []
 

@@ -2,12 +2,10 @@
 
 import io
 import re
-import tarfile
-import zipfile
 
 import numpy as np
 import pytest
-from data_files import picture, use_folders, write
+from data_files import bouquet, picture, tarred, use_folders, write, zipped
 from oracle import load_keras
 from PIL import Image
 
@@ -24,28 +22,6 @@ def own(monkeypatch, tmp_path):
 def digits(prefix="Dataset"):
     """Three images for each digit, in a grey that tells which one it is."""
     return {f"{prefix}/{d}/IMG_{i}.JPG": picture(8, 8, (20 * d,) * 3, "JPEG") for d in range(10) for i in range(3)}
-
-
-def bouquet(names=("tulips", "daisy")):
-    return {f"{name}/{i}.png": picture(colour=(100 + i, 0, 0)) for name in names for i in range(5)}
-
-
-def zipped(files):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, contents in files.items():
-            archive.writestr(name, contents)
-    return file.getvalue()
-
-
-def tarred(files):
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for name, contents in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(contents)
-            archive.addfile(entry, io.BytesIO(contents))
-    return file.getvalue()
 
 
 def assert_digits(split):

@@ -223,7 +223,7 @@ def test_branches_add_up():
 
 
 def test_branches_have_right_gradients():
-    assert gradcheck.check_model(compiled(branched()), images(3), labels(3)).ok
+    assert gradcheck.check_model(compiled(branched()), images(3), labels(3), samples=20).ok
 
 
 def shared():
@@ -288,7 +288,7 @@ def test_outputs_by_name_train_as_in_order():
 def test_several_outputs_have_right_gradients():
     x, y = two_headed_data(4)
     model = compiled(two_headed(), loss=["sparse_categorical_crossentropy", "huber"], loss_weights=[0.3, 2.0])
-    assert gradcheck.check_model(model, x, y).ok
+    assert gradcheck.check_model(model, x, y, samples=20).ok
 
 
 def test_an_output_may_be_the_input_of_another():
@@ -312,7 +312,8 @@ def test_unused_inputs_are_refused():
 
 
 def test_arrays_are_no_symbolic_inputs():
-    with pytest.raises(TypeError, match=r"(?s)symbolic tensors.*Begin with tinyconv\.Input"):
+    message = r"symbolic tensors. Received an array of shape \(2, 3\). Begin with tinyconv\.Input"
+    with pytest.raises(TypeError, match=message):
         Model(np.ones((2, 3)), np.ones((2, 3)))
 
 
@@ -337,7 +338,7 @@ def test_nested_models_have_right_gradients():
     x = Input(IMAGE)
     inner = Sequential([Input(IMAGE), Conv2D(4, 3, activation="tanh"), BatchNormalization(), Flatten()])
     model = compiled(Model(x, Dense(2)(inner(x))), loss="mse")
-    report = gradcheck.check_model(model, images(3), np.ones((3, 2)))
+    report = gradcheck.check_model(model, images(3), np.ones((3, 2)), samples=20)
     assert "conv2d/kernel" in {tensor.name for tensor in report.tensors}
 
 
@@ -352,7 +353,7 @@ def test_nested_model_with_two_inputs_and_outputs_has_right_gradients():
     kind, size = two_headed()([left, right])
     model = compiled(Model([left, right], Concatenate()([size, kind])), loss="mse")
     x, _ = two_headed_data(4)
-    assert gradcheck.check_model(model, x, np.ones((4, 2 + CLASSES))).ok
+    assert gradcheck.check_model(model, x, np.ones((4, 2 + CLASSES)), samples=20).ok
 
 
 def test_nested_parameters_are_counted_once():

@@ -7,6 +7,8 @@ optimizer changes the parameters. `Learner` holds what a step needs; `Trainer` r
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from tinyconv import losses, metrics
 from tinyconv._types import Array
 from tinyconv.checks import sentence
@@ -59,6 +61,7 @@ class Learner:
         self.mean_loss = metrics.Mean(name="loss")
         self.memory: ParameterMemory | None = None
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a training that diverges shows it in its loss
     def train_step(self, batch: Batch) -> None:
         """Forward, backward, update."""
         memory = self._memory()
@@ -79,6 +82,7 @@ class Learner:
             layer.grads[name] += regularizer.gradient(layer.params[name])
         return loss, dx
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def forward(self, batch: Batch, training: bool, learn: bool) -> tuple[float, list[Array | None], Any]:
         """(loss with regularizers, gradients by the outputs, caches); metrics take note."""
         outputs, caches = self.plan.forward(batch.x, training, keep=learn)

@@ -242,7 +242,8 @@ def _tensors(where: str, role: str, given: Any) -> list[SymbolicTensor]:
     for tensor in tensors:
         if not isinstance(tensor, SymbolicTensor):
             way_out = "Begin with tinyconv.Input(shape=...) and call layers on it."
-            raise TypeError(sentence(where, f"{role} as symbolic tensors", repr(tensor), way_out))
+            received = f"an array of shape {tensor.shape}" if hasattr(tensor, "shape") else repr(tensor)
+            raise TypeError(sentence(where, f"{role} as symbolic tensors", received, way_out))
     return tensors
 
 

@@ -219,6 +219,7 @@ class Trainer(Layer):
         with config.limited_threads(), progress:
             hooks.on_predict_begin()
             for i, batch in enumerate(progress.watch(batches)):
+                self._check_shapes(batch)
                 hooks.on_predict_batch_begin(i)
                 found.append(self._plan.forward(batch.x, training=False, keep=False)[0])
                 hooks.on_predict_batch_end(i, {"outputs": found[-1]})
