@@ -1,4 +1,4 @@
-"""Networks as objects: putting layers together, taking them apart, asking for names, weights and counts."""
+"""Networks as objects: graphs of layers, models inside models, names, weights, counts and feature maps."""
 
 import tracemalloc
 
@@ -12,7 +12,6 @@ from tiny_networks import (
     branched,
     compiled,
     convnet,
-    differ,
     images,
     labels,
     one_hot,
@@ -30,9 +29,7 @@ from tinyconv.layers import (
     Dense,
     Dropout,
     Flatten,
-    InputLayer,
     MaxPooling2D,
-    ReLU,
     Rescaling,
 )
 
@@ -40,12 +37,6 @@ from tinyconv.layers import (
 def names(model):
     """Names of the model's layers."""
     return [layer.name for layer in model.layers]
-
-
-def vector_of(model):
-    """The one vector that all parameters of a trained model are views of."""
-    [vector] = {id(a.base): a.base for m in model.sublayers() for a in m.params.values()}.values()
-    return vector
 
 
 def note_001():
@@ -58,158 +49,8 @@ def note_001():
     return Model(inputs=[input_], outputs=[Dense(units=5, activation="softmax")(x)])
 
 
-# Sequential: ways to the same network
-
-
 def with_input():
     return Sequential([Input(IMAGE), Conv2D(4, 3), Flatten(), Dense(CLASSES)])
-
-
-def with_input_layer():
-    return Sequential([InputLayer(IMAGE), Conv2D(4, 3), Flatten(), Dense(CLASSES)])
-
-
-def with_input_shape():
-    return Sequential([Conv2D(4, 3, input_shape=IMAGE), Flatten(), Dense(CLASSES)])
-
-
-def with_add():
-    model = Sequential()
-    for layer in (Input(IMAGE), Conv2D(4, 3), Flatten(), Dense(CLASSES)):
-        model.add(layer)
-    return model
-
-
-def deferred():
-    return Sequential([Conv2D(4, 3), Flatten(), Dense(CLASSES)])
-
-
-def built():
-    model = deferred()
-    model.build((None, *IMAGE))
-    return model
-
-
-WAYS = [with_input, with_input_layer, with_input_shape, with_add, built]
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_sequential_knows_its_shapes(way):
-    model = way()
-    assert (model.input_shape, model.output_shape) == ((None, *IMAGE), (None, CLASSES))
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_sequential_counts_its_parameters(way):
-    assert way().count_params() == (3 * 3 * 2 * 4 + 4) + (5 * 4 * 4 * CLASSES + CLASSES)
-
-
-@pytest.mark.parametrize("way", [*WAYS, deferred])
-def test_sequential_lists_layers_without_the_input(way):
-    assert names(way()) == ["conv2d", "flatten", "dense"]
-
-
-def test_deferred_network_is_completed_by_the_first_array():
-    model = deferred()
-    assert model(images()).shape == (N, CLASSES)
-    assert model.input_shape == (None, *IMAGE)
-
-
-@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
-def test_deferred_network_is_completed_by_the_first_data(method):
-    model = compiled(deferred(), loss="mse")
-    getattr(model, method)(images(), one_hot(labels()))
-    assert model.output_shape == (None, CLASSES)
-
-
-def test_deferred_network_is_completed_by_predict():
-    model = deferred()
-    assert model.predict(images(), verbose=0).shape == (N, CLASSES)
-    assert model.built
-
-
-@pytest.mark.parametrize("wrong", [(9,), (7, 6), (2, 2, 2)], ids=str)
-def test_data_that_do_not_fit_leave_a_deferred_network_open(wrong):
-    model = Sequential([Rescaling(0.5), Conv2D(4, 3), Flatten(), Dense(CLASSES)])
-    with pytest.raises(ValueError, match="Conv2D 'conv2d'"):
-        model.predict(np.ones((N, *wrong)), verbose=0)
-    assert model.predict(images(), verbose=0).shape == (N, CLASSES)
-
-
-def test_deferred_network_does_not_count():
-    with pytest.raises(ValueError, match=r"expected a known input shape.*input_shape="):
-        deferred().count_params()
-
-
-def test_empty_network_says_so():
-    with pytest.raises(ValueError, match=r"at least one layer.*model\.add"):
-        Sequential().count_params()
-
-
-def test_pop_takes_the_last_layer_off():
-    model = with_input()
-    last = model.pop()
-    assert (last.name, model.output_shape) == ("dense", (None, 5 * 4 * 4))
-
-
-def test_pop_and_add_again():
-    model = with_input()
-    model.add(model.pop())
-    model.add(Dense(5))
-    assert model.predict(images(), verbose=0).shape == (N, 5)
-
-
-def test_pop_keeps_the_weights_of_the_others():
-    model = with_input()
-    before = model.get_weights()
-    model.pop()
-    assert_same(model.get_weights(), before[:2])
-
-
-def test_popped_network_trains_after_compiling_again():
-    model = compiled(convnet(Dense(8)))
-    model.fit(images(), labels(), verbose=0)
-    model.pop()
-    compiled(model, loss="mse")
-    model.fit(images(), np.ones((N, 8)), verbose=0)
-    assert model.output_shape == (None, 8)
-
-
-def test_pop_of_everything_leaves_an_empty_network():
-    model = Sequential([Dense(3, input_shape=(4,))])
-    model.pop()
-    with pytest.raises(ValueError, match="at least one layer"):
-        model.predict(np.ones((2, 4)), verbose=0)
-
-
-def test_pop_of_nothing():
-    with pytest.raises(ValueError, match=r"expected at least one layer.*model\.add"):
-        Sequential().pop()
-
-
-def test_added_layer_extends_a_trained_network():
-    model = compiled()
-    model.fit(images(), labels(), verbose=0)
-    model.add(Dense(5))
-    assert model.predict(images(), verbose=0).shape == (N, 5)
-
-
-def test_layers_of_a_trained_network_begin_another():
-    model = compiled()
-    model.fit(images(), labels(), verbose=0)
-    other = Sequential([*model.layers[:-1], Dense(5)])
-    assert_same(other.get_weights()[:2], model.get_weights()[:2])
-
-
-def test_a_network_whose_layers_joined_another_can_still_grow():
-    model = with_input()
-    Sequential([*model.layers[:-1], Dense(5)])
-    model.add(ReLU())
-    assert model.predict(images(), verbose=0).shape == (N, CLASSES)
-
-
-def test_sequential_of_a_generator_of_layers():
-    assert Sequential(Dense(n, input_shape=(4,)) for n in (2,)).output_shape == (None, 2)
 
 
 # Functional
@@ -519,118 +360,3 @@ def test_feature_models_of_every_layer_at_once():
 def test_output_of_a_shared_layer_has_no_single_meaning():
     with pytest.raises(ValueError, match=r"expected one call on a symbolic tensor.*2 calls"):
         features(shared(), "twice")
-
-
-# One vector for all parameters
-
-
-def trained(*hidden, optimizer="adam"):
-    """A network after one step."""
-    model = compiled(convnet(*hidden), optimizer)
-    model.train_on_batch(images(), labels())
-    return model
-
-
-def test_parameters_are_stretches_of_one_vector():
-    model = trained()
-    vector = vector_of(model)
-    assert (vector.ndim, vector.size) == (1, model.count_params())
-
-
-def test_the_vector_holds_the_parameters_in_order():
-    model = trained()
-    np.testing.assert_array_equal(vector_of(model), np.concatenate([w.ravel() for w in model.get_weights()]))
-
-
-def test_gradients_are_stretches_of_one_vector():
-    model = trained()
-    [vector] = {id(g.base): g.base for m in model.sublayers() for g in m.grads.values()}.values()
-    assert vector.shape == vector_of(model).shape
-
-
-def test_changing_the_vector_changes_the_layers():
-    model = trained()
-    vector_of(model)[:] = 0
-    assert not model.get_layer("conv2d").params["kernel"].any()
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
-def test_optimizer_slots_are_as_long_as_the_parameters(optimizer):
-    model = trained(optimizer=optimizer)
-    assert {slot.shape for slot in model.optimizer.slots.values()} == {vector_of(model).shape}
-
-
-def test_slots_leave_out_frozen_parameters():
-    model = convnet(BatchNormalization())
-    model.get_layer("conv2d").trainable = False
-    compiled(model, "adam").train_on_batch(images(), labels())
-    frozen = sum(a.size for a in model.get_layer("conv2d").params.values())
-    state = sum(a.size for a in model.get_layer("batch_normalization").state.values())
-    assert {s.size for s in model.optimizer.slots.values()} == {model.count_params() - frozen - state}
-
-
-def test_moving_into_the_vector_keeps_the_weights():
-    model = convnet(BatchNormalization())
-    before = model.get_weights()
-    compiled(model, "adam").optimizer.learning_rate = 0.0
-    model.train_on_batch(images(), labels())
-    assert_same(model.get_weights()[:4], before[:4])
-
-
-# Two models that share layers
-
-
-def siblings():
-    """(model, other): their convolution is the same layer."""
-    model = convnet()
-    x = Input(IMAGE)
-    other = Model(x, Dense(2)(Flatten()(model.get_layer("conv2d")(x))))
-    return compiled(model), compiled(other, loss="mse")
-
-
-def test_models_that_share_layers_train_in_turn():
-    model, other = siblings()
-    for _ in range(3):
-        model.train_on_batch(images(), labels())
-        assert_same(other.get_weights()[:2], model.get_weights()[:2])
-        before = model.get_weights()
-        other.train_on_batch(images(), np.ones((N, 2)))
-        assert_same(other.get_weights()[:2], model.get_weights()[:2])
-        assert_same(before[2:], model.get_weights()[2:])
-        assert differ(before[:2], model.get_weights()[:2])
-
-
-def test_training_in_turn_equals_plain_gradient_descent():
-    model, other = siblings()
-    layer = model.get_layer("conv2d")
-    model.train_on_batch(images(), labels())
-    other.train_on_batch(images(), np.ones((N, 2)))
-    before = layer.params["kernel"].copy()
-    model.loss_and_gradients(images(), labels())
-    gradient = layer.grads["kernel"].copy()
-    model.train_on_batch(images(), labels())
-    np.testing.assert_allclose(layer.params["kernel"], before - np.float32(0.01) * gradient, rtol=1e-6, atol=1e-8)
-
-
-def test_predictions_agree_after_the_sibling_has_trained():
-    model, other = siblings()
-    model.train_on_batch(images(), labels())
-    other.train_on_batch(images(), np.ones((N, 2)))
-    by_hand = model.layers[0](images())
-    for layer in model.layers[1:]:
-        by_hand = layer(by_hand)
-    np.testing.assert_allclose(model.predict(images(), verbose=0), by_hand, rtol=1e-6)
-
-
-def test_compiling_twice_keeps_the_weights():
-    model = trained()
-    before = model.get_weights()
-    compiled(model, "sgd")
-    assert_same(model.get_weights(), before)
-
-
-def test_an_optimizer_belongs_to_one_number_of_weights():
-    model = trained()
-    other = compiled(convnet(Dense(8)), model.optimizer)
-    with refused(other, "weights that it was built for.*Make a new optimizer"):
-        other.train_on_batch(images(), labels())

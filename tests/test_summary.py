@@ -319,10 +319,7 @@ def test_multiply_adds_are_added_up():
 
 def test_training_memory_of_note_001_and_its_warning():
     lines = printed(note001(), formulas=True)
-    assert (
-        " Training needs about 5.22 GB: parameters 1.31 GB, gradients 1.31 GB, two Adam slots 2.61 GB."
-        in lines
-    )
+    assert " Training needs about 5.22 GB: parameters 1.31 GB, gradients 1.31 GB, two Adam slots 2.61 GB." in lines
     assert any(line.startswith(" WARNING: ") and "in 'dense'" in line for line in lines)
 
 

@@ -22,20 +22,13 @@ from tiny_networks import (
 )
 
 from tinyconv import Input, Sequential, config
-from tinyconv.callbacks import Callback, LambdaCallback
+from tinyconv.callbacks import LambdaCallback
 from tinyconv.layers import (
     BatchNormalization,
     Dense,
     Dropout,
     Flatten,
 )
-
-
-class Unchanging(Callback):
-    """Sets the learning rate to 0, so that every step sees the same network."""
-
-    def on_train_begin(self, logs=None):
-        self.model.optimizer.learning_rate = 0.0
 
 
 def seen_samples(**settings):

@@ -8,6 +8,7 @@ from tiny_networks import (
     DataSet,
     N,
     Seen,
+    Unchanging,
     X,
     Y,
     assert_same,
@@ -23,15 +24,6 @@ from tiny_networks import (
 )
 
 from tinyconv import config
-from tinyconv.callbacks import Callback
-
-
-class Unchanging(Callback):
-    """Sets the learning rate to 0, so that every step sees the same network."""
-
-    def on_train_begin(self, logs=None):
-        self.model.optimizer.learning_rate = 0.0
-
 
 # Generators and data sets
 

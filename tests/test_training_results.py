@@ -5,6 +5,7 @@ import pytest
 from tiny_networks import (
     CLASSES,
     N,
+    Unchanging,
     X,
     Y,
     assert_same,
@@ -19,7 +20,6 @@ from tiny_networks import (
 )
 
 from tinyconv import Input, Model, Sequential, config
-from tinyconv.callbacks import Callback
 from tinyconv.layers import (
     Activation,
     BatchNormalization,
@@ -27,14 +27,6 @@ from tinyconv.layers import (
     Dropout,
 )
 from tinyconv.losses import SparseCategoricalCrossentropy
-
-
-class Unchanging(Callback):
-    """Sets the learning rate to 0, so that every step sees the same network."""
-
-    def on_train_begin(self, logs=None):
-        self.model.optimizer.learning_rate = 0.0
-
 
 # What is reported
 

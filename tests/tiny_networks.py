@@ -7,7 +7,7 @@ import pytest
 
 from tinyconv import Input, Model, Sequential
 from tinyconv.callbacks import Callback
-from tinyconv.layers import Add, Conv2D, Dense, Flatten, GlobalAveragePooling2D, MaxPooling2D
+from tinyconv.layers import Add, BatchNormalization, Conv2D, Dense, Flatten, GlobalAveragePooling2D, MaxPooling2D
 
 N, H, W, C, CLASSES = 11, 7, 6, 2, 3
 IMAGE = (H, W, C)
@@ -79,6 +79,13 @@ def compiled(model=None, optimizer="sgd", loss="sparse_categorical_crossentropy"
     return model
 
 
+def trained(*hidden, optimizer="adam", **settings):
+    """A network after two steps, so that an error has something to spoil."""
+    model = compiled(convnet(BatchNormalization(), *hidden), optimizer, **settings)
+    model.fit(X, Y, epochs=2, verbose=0)
+    return model
+
+
 def assert_same(ours, theirs):
     """Two lists hold the same arrays, bit for bit."""
     assert len(ours) == len(theirs)
@@ -126,6 +133,13 @@ class Seen(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append(epoch)
+
+
+class Unchanging(Callback):
+    """Sets the learning rate to 0, so that every step sees the same network."""
+
+    def on_train_begin(self, logs=None):
+        self.model.optimizer.learning_rate = 0.0
 
 
 class DataSet:

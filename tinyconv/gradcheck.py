@@ -86,7 +86,8 @@ def check_layer(
 ) -> Report:
     """Compare a layer's `backward` with difference quotients, for every parameter and the input.
 
-    The loss is a random weighting of the outputs, so that no gradient is zero by accident.
+    The loss is a random weighting of the outputs, so that no gradient is zero by accident. That `backward` adds to the
+    gradients, and does not overwrite them, is checked too.
 
     Args:
         layer: any `tinyconv.layers.Layer`; built if it is not.
@@ -110,7 +111,12 @@ def check_layer(
     with _float64(layers), _held_random(layers) as rewind:
         y, cache = layer.forward(argument, training)
         dy = np.random.default_rng(0).normal(size=y.shape)
+        grads = [gradient for inner in layers for gradient in inner.grads.values()]
+        for gradient in grads:
+            gradient.fill(1)  # a backward that overwrites, where it should add, shows
         dx = layer.backward(dy, cache)
+        for gradient in grads:
+            gradient -= 1
 
         def loss() -> float:
             rewind()
@@ -205,7 +211,7 @@ def _quotient(array: Array, cell: int, loss: Callable[[], float]) -> float:
     """Central difference quotient by one cell; NaN if the loss has a kink there.
 
     Of a smooth function, the slopes to the right and to the left differ in proportion to the step. Where halving the
-    step does not halve their difference, and halving it again once more, there is a kink between them.
+    step, and halving it again, does not halve their difference each time, there is a kink between them.
     """
 
     def slopes(h: float) -> tuple[float, float]:

@@ -64,7 +64,7 @@ class Learner:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a training that diverges shows it in its loss
     def train_step(self, batch: Batch) -> None:
         """Forward, backward, update."""
-        memory = self._memory()
+        memory = self.lay_out()
         self.loss_and_gradients(batch, training=True)
         learned = [(name, part) for name, part in memory.segments if part.stop <= memory.trainable.stop]
         self.optimizer.step(memory.values[memory.trainable], memory.grads[memory.trainable], learned)
@@ -115,8 +115,8 @@ class Learner:
         for head in self.heads:
             head.reset()
 
-    def _memory(self) -> ParameterMemory:
-        """The parameters in one vector; they move in at the first step, and again if another model took them."""
+    def lay_out(self) -> ParameterMemory:
+        """The parameters in one vector: made there, or moved in, again too where another model has taken them."""
         if self.memory is None:
             self.memory = ParameterMemory(self.layers)
         elif not self.memory.is_current():

@@ -138,7 +138,7 @@ class Trainer(Layer):
             arrays, validation_data = arrays.split(validation_split)
         batches = self._batches("fit", x, arrays, batch_size, shuffle, steps_per_epoch)
         held_out = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
-        learner = self._get_ready(batches.first, "fit")
+        learner = self._get_ready(batches.first, "fit", learn=True)
         batches.first.take(slice(0, 1)).weighted(class_weight)
         if held_out is not None:
             self._check_batch(held_out.first, "validation_data")
@@ -242,7 +242,7 @@ class Trainer(Layer):
         """One step of learning on one batch; returns that batch's loss and metrics, as `evaluate` does."""
         self._require_compiled("train_on_batch")
         batch = self._samples("train_on_batch", x, y, sample_weight, finite=True)
-        learner = self._get_ready(batch, "train_on_batch")
+        learner = self._get_ready(batch, "train_on_batch", learn=True)
         learner.reset()
         learner.train_step(batch.weighted(class_weight))
         return learner.logs() if return_dict else _listed(learner.logs())
@@ -354,11 +354,13 @@ class Trainer(Layer):
             steps=steps,
         )
 
-    def _get_ready(self, first: Batch, where: str) -> Learner:
+    def _get_ready(self, first: Batch, where: str, learn: bool = False) -> Learner:
         """Check data against network and losses, then make the parameters. Nothing has changed if that fails."""
         self._complete(first)
         learner = self._learning()
         learner.check_labels(first, where)
+        if learn:
+            learner.lay_out()
         self.build()
         return learner
 
