@@ -12,7 +12,7 @@ def settings():
     return {
         "floatx": config.floatx(),
         "columns_budget": config.columns_budget(),
-        "threads": config.threads_limit(),
+        "threads": config.threads(),
         "NumPy's error handling": np.geterr(),
     }
 

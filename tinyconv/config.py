@@ -4,6 +4,7 @@ The float type, the random streams, the folders where data are looked for and ke
 memory that a convolution may spend on its columns.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from tinyconv.checks import lookup, sentence
 
 FLOATS = {"float32": np.float32, "float64": np.float64}
 _floatx = "float32"
-_threads: int | None = None
+_threads = 1
 _columns_budget = 64 * 2**20
 _seed: int | None = None
 _streams: dict[str, np.random.Generator] = {}
@@ -91,29 +92,39 @@ def set_random_state(state: dict[str, Any]) -> None:
         stream(name).bit_generator.state = state[name]
 
 
-def threads_limit() -> int | None:
-    """Threads that training and prediction may use; None where nobody has set a number."""
+def threads() -> int:
+    """Threads that share the matrix products of training and prediction: 1 unless set.
+
+    More rarely help here: the products of a small network are short, and while NumPy does the rest, the waiting
+    threads of a BLAS take processor time from whatever else runs. Networks with very large Dense layers gain.
+    """
     return _threads
 
 
-def set_threads(n: int | None) -> None:
-    """Limit the threads of training and prediction; ``None`` lifts the limit."""
+def set_threads(n: int) -> None:
+    """Set the number of threads that share the matrix products of training and prediction.
+
+    Raises:
+        ValueError: for less than 1.
+    """
     global _threads
-    if n is not None and n < 1:
-        raise ValueError(sentence("set_threads", "at least 1 thread", f"n={n!r}"))
-    _threads = n
+    if not hasattr(n, "__index__") or n < 1:
+        raise ValueError(sentence("set_threads", "a whole number of threads from 1", f"n={n!r}"))
+    _threads = int(n)
 
 
 @contextmanager
 def limited_threads() -> Iterator[None]:
-    """Matrix products use at most `threads_limit` threads while this lasts."""
-    if _threads is None:
+    """Matrix products use at most `threads` threads while this lasts, in the whole process."""
+    with _thread_pools().limit(limits=_threads, user_api="blas"):
         yield
-        return
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(_threads, user_api="blas"):
-        yield
+
+@functools.cache
+def _thread_pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def columns_budget() -> int:

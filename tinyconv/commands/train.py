@@ -200,6 +200,5 @@ def _write(folder: Path, model: Model, history: History, meaning: Meaning, test:
 
 
 def _versions() -> str:
-    threads = config.threads_limit()
-    parts = [f"tinyconv {tinyconv.__version__}", f"NumPy {np.__version__}", f"Python {platform.python_version()}"]
-    return ", ".join(([f"{threads} threads"] if threads else []) + parts)
+    threads = f"{config.threads()} thread{'s' * (config.threads() > 1)}"
+    return f"{threads}, tinyconv {tinyconv.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
