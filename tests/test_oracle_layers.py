@@ -10,6 +10,7 @@ from layer_cases import distinct
 from layer_helpers import normal, ready
 
 from tinyconv import layers
+from tinyconv.registry import snake_case
 
 pytestmark = pytest.mark.oracle
 
@@ -336,4 +337,4 @@ def test_automatic_names_are_those_of_keras(keras, name):
     from keras.src.utils.naming import to_snake_case
 
     cls = getattr(layers, name)
-    assert layers.base.snake_case(cls.__name__) == to_snake_case(getattr(keras.layers, name).__name__)
+    assert snake_case(cls.__name__) == to_snake_case(getattr(keras.layers, name).__name__)

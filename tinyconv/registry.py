@@ -33,6 +33,8 @@ def snake_case(name: str) -> str:
 
     >>> snake_case("GlorotUniform"), snake_case("TopKCategoricalAccuracy"), snake_case("L2")
     ('glorot_uniform', 'top_k_categorical_accuracy', 'l2')
+    >>> snake_case("MaxPooling2D"), snake_case("Conv2D"), snake_case("ReLU"), snake_case("BatchNormalization")
+    ('max_pooling2d', 'conv2d', 're_lu', 'batch_normalization')
     """
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()

@@ -8,7 +8,6 @@ on the layer, so the same layer may stand at two places of a network. A `d` in f
 
 import inspect
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -19,6 +18,7 @@ from tinyconv import activations, config, initializers, regularizers
 from tinyconv._types import Array, Shape
 from tinyconv.checks import lookup, reject_unknown_arguments, sample_shape, sentence
 from tinyconv.layers.graph import Node, SymbolicTensor
+from tinyconv.registry import snake_case
 
 #: Constructor arguments of every layer.
 COMMON_ARGUMENTS = ("name", "trainable", "dtype", "input_shape")
@@ -35,16 +35,6 @@ def unique_name(word: str) -> str:
 def reset_names() -> None:
     """Start the counting of automatic names anew."""
     _names.clear()
-
-
-def snake_case(word: str) -> str:
-    """Keras's spelling of a class as a name.
-
-    >>> snake_case("MaxPooling2D"), snake_case("Conv2D"), snake_case("ReLU"), snake_case("BatchNormalization")
-    ('max_pooling2d', 'conv2d', 're_lu', 'batch_normalization')
-    """
-    word = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", word)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", word).lower()
 
 
 class Layer:

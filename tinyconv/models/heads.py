@@ -135,7 +135,7 @@ def metrics_by_output(given: Any, names: list[str], where: str) -> list[list[Any
     """Metrics for each output: a flat list serves every output, nested lists and dictionaries single ones."""
     several = len(names) > 1
     nested = isinstance(given, Mapping) or (
-        several and isinstance(given, list | tuple) and any(isinstance(m, list | tuple | None.__class__) for m in given)
+        several and isinstance(given, list | tuple) and any(m is None or isinstance(m, list | tuple) for m in given)
     )
     found = by_output("metrics", given, names, where) if nested else [given] * len(names)
     if not nested and several and isinstance(given, list | tuple) and len(given) == len(names):

@@ -11,8 +11,11 @@ from tinyconv._types import Array, Shape
 from tinyconv.checks import did_you_mean, sentence
 from tinyconv.engine.plan import Plan
 from tinyconv.layers import InputLayer, Layer
+from tinyconv.layers.base import unique_name
 from tinyconv.layers.graph import SymbolicTensor, topological_order
+from tinyconv.models.summary import print_summary
 from tinyconv.models.training import Trainer
+from tinyconv.registry import snake_case
 
 
 class Model(Trainer):
@@ -184,8 +187,6 @@ class Model(Trainer):
             formulas: add each layer's product, multiply-adds, workspace and receptive field.
             **kwargs: see `tinyconv.models.summary.print_summary`.
         """
-        from tinyconv.models.summary import print_summary
-
         self._require_graph()
         print_summary(self, formulas=formulas, **kwargs)
 
@@ -200,13 +201,13 @@ class Model(Trainer):
             ValueError: for another ending.
             FileExistsError: if there is a file and overwrite is False.
         """
-        from tinyconv.models.saving import save_model
+        from tinyconv.models.saving import save_model  # which knows models in its turn
 
         save_model(self, filepath, overwrite=overwrite)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights alone to an ``.npz`` file, in one step; errors as `save`."""
-        from tinyconv.models.saving import save_weights
+        from tinyconv.models.saving import save_weights  # which knows models in its turn
 
         save_weights(self, filepath, overwrite=overwrite)
 
@@ -216,7 +217,7 @@ class Model(Trainer):
         Raises:
             ValueError: if they are not those of this network, or the file is damaged. Nothing is changed then.
         """
-        from tinyconv.models.loading import load_weights
+        from tinyconv.models.loading import load_weights  # which knows models in its turn
 
         load_weights(self, filepath)
 
@@ -228,8 +229,6 @@ class Model(Trainer):
 
 
 def _automatic_name(cls: type) -> str:
-    from tinyconv.layers.base import snake_case, unique_name
-
     return unique_name("functional" if cls is Model else snake_case(cls.__name__))
 
 

@@ -25,8 +25,8 @@ import numpy as np
 from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.layers import Layer
-from tinyconv.layers.base import snake_case
 from tinyconv.models.serialization import describe_model, describe_settings
+from tinyconv.registry import snake_case
 
 __all__ = ["named_arrays", "replacing", "save_model", "save_weights", "stored_layers"]
 
