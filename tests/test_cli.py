@@ -153,10 +153,17 @@ def test_reader_that_has_seen_enough():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_ctrl_c_while_training(tmp_path):
-    with process("train", "--limit", 2000, "--epochs", 1000, "--out", tmp_path / "run") as running:
+    def heed():  # a process started in the background may have been told to ignore it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    words = ("train", "--limit", 2000, "--epochs", 1000, "--out", tmp_path / "run")
+    with process(*words, preexec_fn=heed) as running:
         while "Epoch 1/" not in running.stdout.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
-        error = running.stderr.read()
+        try:
+            _, error = running.communicate(timeout=60)
+        finally:
+            running.kill()
     assert (running.returncode, error) == (130, "\ntinyconv: interrupted\n")
     assert (tmp_path / "run/history.csv").exists()

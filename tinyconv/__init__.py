@@ -16,6 +16,7 @@ from tinyconv import (
     metrics,
     models,
     optimizers,
+    plots,
     regularizers,
     utils,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plots",
     "regularizers",
     "utils",
 ]

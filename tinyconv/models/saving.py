@@ -168,6 +168,13 @@ def _json(entry: dict[str, Any], where: str) -> str:
 
 
 def _write_weights(model: Any, file: Any) -> None:
+    try:
+        _write_hdf5(model, file)
+    except (RuntimeError, SystemError) as error:  # h5py's words for a full disk differ from version to version
+        raise OSError(sentence("save", "room for the weights on the disk", str(error))) from error
+
+
+def _write_hdf5(model: Any, file: Any) -> None:
     import h5py
 
     with h5py.File(file, "w") as h5:
