@@ -122,3 +122,18 @@ def test_unknown_initializer_suggests_the_nearest():
 def test_unknown_channels_cannot_be_built():
     with pytest.raises(ValueError, match=r"last axis is known.*Received shape=\(None, 28, 28, None\)"):
         Conv2D(5, 3).build((None, 28, 28, None))
+
+
+def test_a_misspelled_argument_that_is_needed_suggests_the_nearest():
+    with pytest.raises(TypeError, match=r"Conv2D: .*Received kernal_size=3.*Did you mean 'kernel_size'\?"):
+        Conv2D(5, kernal_size=3)
+
+
+def test_a_class_of_your_own_may_pass_arguments_on():
+    class Three(Conv2D):
+        def __init__(self, filters, **kwargs):
+            super().__init__(filters, 3, **kwargs)
+
+    assert Three(5, padding="same").padding == "same"
+    with pytest.raises(TypeError, match=r"Three: .*Received pading='same'.*Did you mean 'padding'\?"):
+        Three(5, pading="same")

@@ -43,15 +43,25 @@ def lookup(kind: str, name: str, table: Mapping[str, Any]) -> Any:
     return table[name]
 
 
-def reject_unknown_arguments(cls: type, unknown: Mapping[str, Any], known: Collection[str] = ()) -> None:
+def reject_unknown_arguments(cls: Any, unknown: Mapping[str, Any], known: Collection[str] = ()) -> None:
     """TypeError for the first argument that neither the constructor of ``cls`` takes nor ``known`` names."""
     word = next((name for name in unknown if name not in known), None)
     if word is None:
         return
-    own = inspect.signature(cls).parameters.values()
-    names = sorted({p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)} | set(known))
+    names = sorted({*parameters_of(cls), *known})
     received = f"{word}={unknown[word]!r}"
     raise TypeError(sentence(cls.__name__, f"arguments among {', '.join(names)}", received, did_you_mean(word, names)))
+
+
+def parameters_of(function: Any) -> list[str]:
+    """Names of the arguments of a function, or of a class's constructor.
+
+    >>> parameters_of(sentence)
+    ['where', 'expected', 'received', 'way_out']
+    """
+    called = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
+    found = inspect.signature(called).parameters.values()
+    return [p.name for p in found if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name != "self"]
 
 
 def positive(value: Any, name: str, where: str) -> int:

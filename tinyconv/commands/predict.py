@@ -9,6 +9,7 @@ import numpy as np
 from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.commands.networks import Meaning, border_brightness, fed, image_shape, probabilities
+from tinyconv.datasets._images import why_unreadable
 from tinyconv.models import load_model
 
 
@@ -51,19 +52,8 @@ def read_image(path: str, height: int | None, width: int | None, channels: int) 
         size = (width or pixels.width, height or pixels.height)
         resized = np.asarray(pixels.resize(size, Image.Resampling.BILINEAR))
     except Exception as error:  # Pillow has no common error for damaged files: OSError, SyntaxError, struct.error, ...
-        raise ValueError(sentence(f"image {path}", "a file that Pillow can read", _reason(error))) from error
+        raise ValueError(sentence(f"image {path}", "a file that Pillow can read", why_unreadable(error))) from error
     return resized.reshape(*resized.shape[:2], channels)  # (H, W, C)
-
-
-def _reason(error: Exception) -> str:
-    from PIL import UnidentifiedImageError
-
-    reasons: dict[type[Exception], str] = {
-        FileNotFoundError: "no file of this name",
-        IsADirectoryError: "a folder",
-        UnidentifiedImageError: "something that is no image",
-    }
-    return next((text for kind, text in reasons.items() if isinstance(error, kind)), f"{type(error).__name__}: {error}")
 
 
 def _on_white(image: Any) -> Any:

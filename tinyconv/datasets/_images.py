@@ -92,7 +92,18 @@ def read_image(file: Folder, size: tuple[int, int]) -> Array:
             upright = ImageOps.exif_transpose(image).convert("RGB")
         return np.asarray(upright.resize((width, height), Image.Resampling.BILINEAR))  # (H, W, 3)
     except Exception as error:  # Pillow has no common error for damaged files: OSError, SyntaxError, struct.error, ...
-        received = f"{type(error).__name__}: {error}"
         raise ValueError(
-            sentence(f"image {file}", "a file that Pillow can read", received, "Remove or replace it.")
+            sentence(f"image {file}", "a file that Pillow can read", why_unreadable(error), "Remove or replace it.")
         ) from error
+
+
+def why_unreadable(error: Exception) -> str:
+    """What Pillow says of a file that it cannot read, in words for the user."""
+    from PIL import UnidentifiedImageError
+
+    reasons: dict[type[Exception], str] = {
+        FileNotFoundError: "no file of this name",
+        IsADirectoryError: "a folder",
+        UnidentifiedImageError: "something that is no image",
+    }
+    return next((text for kind, text in reasons.items() if isinstance(error, kind)), f"{type(error).__name__}: {error}")

@@ -6,7 +6,6 @@ on the layer, so the same layer may stand at two places of a network. A `d` in f
 "gradient of the loss with respect to".
 """
 
-import inspect
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -16,12 +15,12 @@ import numpy as np
 
 from tinyconv import activations, config, initializers, regularizers
 from tinyconv._types import Array, Shape
-from tinyconv.checks import lookup, reject_unknown_arguments, sample_shape, sentence
+from tinyconv.checks import lookup, parameters_of, reject_unknown_arguments, sample_shape, sentence
 from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.registry import snake_case
 
 #: Constructor arguments of every layer.
-COMMON_ARGUMENTS = ("name", "trainable", "dtype", "input_shape")
+COMMON_ARGUMENTS = ("name", "trainable", "dtype", "input_shape", "input_dim")
 
 _names: Counter[str] = Counter()
 
@@ -52,7 +51,7 @@ class Layer:
         name: unique within a model; given automatically where left out.
         trainable: False freezes the parameters.
         dtype: float type of the parameters; ``config.floatx()`` where left out.
-        input_shape: shape of one sample, for the first layer of a `Sequential`.
+        input_shape: shape of one sample, for the first layer of a `Sequential`; input_dim=n means (n,).
 
     Attributes:
         params: the learned arrays by name, empty until `build`.
@@ -81,6 +80,11 @@ class Layer:
     takes_list: bool = False
     trainable: bool
 
+    def __new__(cls, *_: Any, **arguments: Any) -> Self:
+        """Name a misspelled argument before Python finds the right one missing."""
+        reject_unknown_arguments(cls, arguments, _known_arguments(cls))
+        return super().__new__(cls)
+
     def __init__(
         self,
         *,
@@ -88,9 +92,9 @@ class Layer:
         trainable: bool = True,
         dtype: str | None = None,
         input_shape: Shape | None = None,
-        **unknown: Any,
+        input_dim: int | None = None,
     ) -> None:
-        reject_unknown_arguments(type(self), unknown, COMMON_ARGUMENTS)
+        input_shape = (input_dim,) if input_shape is None and input_dim is not None else input_shape
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else str(name)
         self.trainable = trainable
         self.dtype = np.dtype(lookup("float type", dtype or config.floatx(), config.FLOATS)).name
@@ -295,10 +299,14 @@ def _channel_error(want: int, shape: Shape) -> tuple[str, str, str]:
     )
 
 
+def _known_arguments(cls: type) -> set[str]:
+    """Names of the constructor arguments of a layer class and of the classes it may pass them on to."""
+    return {name for parent in cls.__mro__[:-1] if "__init__" in vars(parent) for name in parameters_of(parent)}
+
+
 def _own_arguments(cls: type) -> list[str]:
     """Names of the constructor arguments that a class adds to those of `Layer`."""
-    own = inspect.signature(cls).parameters.values()
-    return [p.name for p in own if p.kind is not p.VAR_KEYWORD and p.name not in COMMON_ARGUMENTS]
+    return [name for name in parameters_of(cls) if name not in COMMON_ARGUMENTS]
 
 
 def _plain(value: Any) -> Any:

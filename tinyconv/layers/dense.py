@@ -43,8 +43,6 @@ class Dense(Layer):
         bias_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("input_shape") is None and "input_dim" in kwargs:
-            kwargs["input_shape"] = (kwargs.pop("input_dim"),)
         super().__init__(**kwargs)
         self.units = positive(units, "units", self.title)
         self.activation = activations.get(activation)

@@ -70,7 +70,7 @@ class Trainer(Layer):
                 probabilities, for example), if the network is known already; otherwise at the first data.
             TypeError: for an unknown argument.
         """
-        reject_unknown_arguments(self.compile, unknown)  # type: ignore[arg-type]
+        reject_unknown_arguments(self.compile, unknown)
         before = self.optimizer, self._settings, self._learner
         self.optimizer = optimizers.get(optimizer)
         self._settings = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
