@@ -63,3 +63,9 @@ def test_unknown_streams_and_float_types_are_named():
         config.stream("weight")
     with pytest.raises(ValueError, match=r"float type 'float16'.*'float32', 'float64'"):
         config.set_floatx("float16")
+
+
+def test_streams_differ():
+    config.set_random_seed(3)
+    first = [config.stream(name).random() for name in config.STREAMS]
+    assert len(set(first)) == len(config.STREAMS)

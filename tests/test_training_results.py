@@ -286,3 +286,26 @@ def test_training_leaves_the_softmax_in_the_network():
     model = compiled()
     fit(model)
     np.testing.assert_allclose(model.predict(X, verbose=0).sum(1), 1, rtol=1e-6)
+
+
+def test_a_softmax_that_another_layer_reads_stays_where_it_is():
+    x = Input((5,))
+    p = Dense(3, activation="softmax", name="p")(x)
+    model = Model(x, [p, Dense(2, name="q")(p)])
+    model.compile("sgd", ["sparse_categorical_crossentropy", "mse"])
+    data = np.random.default_rng(0).normal(size=(4, 5))
+    probabilities, q = model.predict(data, verbose=0)
+    y, target = np.array([0, 2, 1, 1]), np.ones((4, 2))
+    expected = -np.log(probabilities[np.arange(4), y]).mean() + np.square(q - target).mean()
+    np.testing.assert_allclose(model.test_on_batch(data, [y, target])[0], expected, rtol=1e-5)
+
+
+def test_loss_of_one_of_several_outputs_is_a_mean_over_samples():
+    x = Input((5,))
+    model = Model(x, [Dense(2, name="a")(x), Dense(2, name="b")(x)])
+    model.compile("sgd", "mse")
+    data = np.random.default_rng(0).normal(size=(5, 5))
+    y = [np.arange(10.0).reshape(5, 2) ** 2, np.zeros((5, 2))]  # the last sample, alone in its batch, is far off
+    a = model.predict(data, verbose=0)[0]
+    found = model.evaluate(data, y, batch_size=4, verbose=0, return_dict=True)["a_loss"]
+    np.testing.assert_allclose(found, np.square(a - y[0]).mean(), rtol=1e-5)
