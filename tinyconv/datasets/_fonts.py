@@ -85,7 +85,7 @@ def _draw(character: str, name: str, pen: int) -> Array:
 def _font(name: str, size: int) -> "ImageFont.FreeTypeFont":
     from PIL import ImageFont
 
-    font = ImageFont.load_default(size) if name == "Aileron" else ImageFont.truetype(_path(name), size)
+    font = ImageFont.load_default(size) if name == "Aileron" else ImageFont.truetype(str(_path(name)), size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # load_default(size) always is
     return font
 
