@@ -1,0 +1,210 @@
+"""Who competes: tinyconv, PyTorch in its two memory layouts, Keras on what it finds.
+
+Each competitor trains the same network with the same optimizer on the same batch, through the public interface of its
+library, with the batch already in the library's own kind of array. PyTorch and Keras are imported when one is made.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from inspect import signature
+from sys import platform
+from typing import Any, Protocol
+
+from benchmarks.problems import Problem
+from tinyconv import config, layers, losses, optimizers
+from tinyconv._types import Array
+
+
+class Competitor(Protocol):
+    """A library with a network, made from the problem and a number of threads."""
+
+    def load(self, weights: list[Array], batch: list[Array]) -> None:
+        """Take tinyconv's weights, and a batch of images (N, H, W, C) and class numbers (N,)."""
+
+    def loss(self) -> float:
+        """Loss of the batch, as in prediction: without dropout, with the kept statistics."""
+
+    def train_step(self) -> Any:
+        """Learn from the batch once."""
+
+    def predict(self) -> Any:
+        """Outputs for the batch."""
+
+
+class Tinyconv:
+    """This library."""
+
+    def __init__(self, problem: Problem, threads: int) -> None:
+        config.set_threads(threads)
+        self.program, self.model = problem.program, problem.model()
+
+    def load(self, weights: list[Array], batch: list[Array]) -> None:
+        self.model.set_weights(weights)
+        self.model.compile(self.program.make_optimizer(), self.program.loss)
+        self.x, self.y = batch[0], self.program.labels(batch[1], self.model.output_shape[-1])
+
+    def loss(self) -> float:
+        return float(self.model.test_on_batch(self.x, self.y))
+
+    def train_step(self) -> Any:
+        return self.model.train_on_batch(self.x, self.y)
+
+    def predict(self) -> Any:
+        return self.model.predict_on_batch(self.x)
+
+
+class Torch:
+    """PyTorch, eager: softmax and cross-entropy in one, as its users write it."""
+
+    def __init__(self, problem: Problem, threads: int, memory_format: str = "contiguous_format") -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        self.torch, self.memory_format = torch, getattr(torch, memory_format)
+        self.program, self.model = problem.program, problem.model()
+
+    def load(self, weights: list[Array], batch: list[Array]) -> None:
+        from benchmarks.torch_network import translate
+
+        torch, network = self.torch, self.model.layers
+        net: Any = translate(network, weights)
+        self.net = net.to(memory_format=self.memory_format)
+        images = torch.from_numpy(batch[0]).permute(0, 3, 1, 2)  # (N, C, H, W)
+        self.x = images.contiguous(memory_format=self.memory_format)
+        self.y = torch.from_numpy(batch[1])
+        last: Any = network[-1]
+        self.softmax = last.activation.name == "softmax"
+        self.optimizer = self._optimizer(self.program.make_optimizer())
+
+    def _optimizer(self, ours: optimizers.Optimizer) -> Any:
+        found: Any = ours.get_config()
+        settings = {"lr": found["learning_rate"], "eps": found["epsilon"]}
+        if isinstance(ours, optimizers.RMSprop):
+            return self.torch.optim.RMSprop(self.net.parameters(), alpha=found["rho"], **settings)
+        betas = (found["beta_1"], found["beta_2"])
+        return self.torch.optim.Adam(self.net.parameters(), betas=betas, **settings)
+
+    def loss(self) -> float:
+        self.net.eval()
+        with self.torch.no_grad():
+            return float(self.torch.nn.functional.cross_entropy(self.net(self.x), self.y))
+
+    def train_step(self) -> Any:
+        self.net.train()
+        self.optimizer.zero_grad()
+        loss = self.torch.nn.functional.cross_entropy(self.net(self.x), self.y)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def predict(self) -> Any:
+        self.net.eval()
+        with self.torch.no_grad():
+            logits = self.net(self.x)  # (N, classes)
+            return logits.softmax(dim=1) if self.softmax else logits
+
+
+class Keras:
+    """Keras on the backend that KERAS_BACKEND names."""
+
+    def __init__(self, problem: Problem, threads: int) -> None:
+        import keras  # type: ignore[import-untyped]
+
+        keras.utils.set_random_seed(0)
+        _set_backend_threads(keras.backend.backend(), threads)
+        self.keras, self.program, self.ours = keras, problem.program, problem.model()
+
+    def load(self, weights: list[Array], batch: list[Array]) -> None:
+        entrance = self.keras.Input(self.ours.input_shape[1:])
+        inner = [layer for layer in self.ours.layers if not isinstance(layer, layers.InputLayer)]
+        self.model = self.keras.Sequential([entrance, *map(self._layer, inner)])
+        self.model.set_weights(weights)
+        loss: Any = losses.get(self.program.loss)
+        theirs = getattr(self.keras.losses, type(loss).__name__)(from_logits=loss.from_logits)
+        self.model.compile(self._optimizer(self.program.make_optimizer()), theirs)
+        labels = self.program.labels(batch[1], self.ours.output_shape[-1])
+        self.x, self.y = map(self.keras.ops.convert_to_tensor, (batch[0], labels))
+
+    def _layer(self, layer: layers.Layer) -> Any:
+        kind = getattr(self.keras.layers, type(layer).__name__)
+        return kind.from_config(_known_to(kind, layer.get_config()))
+
+    def _optimizer(self, ours: optimizers.Optimizer) -> Any:
+        kind = getattr(self.keras.optimizers, type(ours).__name__)
+        return kind.from_config(_known_to(kind, ours.get_config()))
+
+    def loss(self) -> float:
+        return float(self.model.test_on_batch(self.x, self.y))
+
+    def train_step(self) -> Any:
+        return self.model.train_on_batch(self.x, self.y)
+
+    def predict(self) -> Any:
+        return self.model.predict_on_batch(self.x)
+
+
+def _known_to(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    known = {*signature(kind).parameters, "name", "dtype", "trainable"}
+    return {name: value for name, value in settings.items() if name in known}
+
+
+def _set_backend_threads(backend: str, threads: int) -> None:
+    if backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    elif backend == "tensorflow":
+        import tensorflow  # type: ignore[import-untyped]
+
+        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table of competitors.
+
+    Attributes:
+        title: what the report calls it.
+        make: its class, called with the problem and the number of threads.
+        needs: modules that must be installed.
+        environment: variables that its process starts with.
+        platform: the only system it runs on; None for any.
+    """
+
+    title: str
+    make: Callable[..., Competitor]
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+
+    def obstacle(self) -> str | None:
+        """Why it cannot compete here, if it cannot."""
+        missing = [module for module in self.needs if find_spec(module) is None]
+        if missing:
+            return f"{' and '.join(missing)} not installed"
+        return f"needs {self.platform}" if self.platform not in (None, platform) else None
+
+
+#: A malloc (glibc's) that gives no page back to the system: as if PyTorch kept its buffers from step to step.
+KEEPS_PAGES = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "1000000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+_channels_last = partial(Torch, memory_format="channels_last")
+
+OURS = "tinyconv"
+COMPETITORS = {
+    OURS: Entry("tinyconv", Tinyconv),
+    "torch": Entry("PyTorch", Torch, ("torch",)),
+    "torch-cl": Entry("PyTorch channels_last", _channels_last, ("torch",)),
+    "torch-malloc": Entry("PyTorch, tuned malloc", Torch, ("torch",), KEEPS_PAGES, "linux"),
+    "torch-cl-malloc": Entry("PyTorch channels_last, tuned malloc", _channels_last, ("torch",), KEEPS_PAGES, "linux"),
+    "keras-torch": Entry("Keras on PyTorch", Keras, ("keras", "torch"), {"KERAS_BACKEND": "torch"}),
+    "keras-tensorflow": Entry("Keras on TensorFlow", Keras, ("keras", "tensorflow"), {"KERAS_BACKEND": "tensorflow"}),
+}
