@@ -96,8 +96,8 @@ class Conv2D(Layer):
         xp, kernel = pad(x, self.window), self._grouped(self.params["kernel"])  # (N, PH, PW, C)
         shape: Any = self.compute_output_shape(x.shape)
         z = np.empty(shape, np.result_type(x, kernel))  # (N, OH, OW, F)
-        for here, there in slabs(xp, kernel, z, self.window):
-            matrix = _matrix(kernel[..., there[3]])  # (KH*KW*C, F)
+        for here, there, filters in slabs(xp, kernel, z, self.window):
+            matrix = _matrix(kernel[..., filters])  # (KH*KW*C, F)
             product = im2col(xp[here], self.window) @ matrix  # (P, KH*KW*C) @ matrix -> (P, F), for P windows
             z[there] = product.reshape(z[there].shape)
         if self.use_bias:
@@ -113,10 +113,10 @@ class Conv2D(Layer):
         if self.use_bias:
             self.grads["bias"] += dz.sum(axis=(0, 1, 2))
         dxp = np.zeros_like(xp)
-        for here, there in slabs(xp, kernel, z, self.window):
-            matrix, dproduct = _matrix(kernel[..., there[3]]), _rows(dz[there])  # (KH*KW*C, F), (P, F)
+        for here, there, filters in slabs(xp, kernel, z, self.window):
+            matrix, dproduct = _matrix(kernel[..., filters]), _rows(dz[there])  # (KH*KW*C, F), (P, F)
             dmatrix = im2col(xp[here], self.window).T @ dproduct  # (KH*KW*C, F)
-            dkernel[..., there[3]] += dmatrix.reshape(dkernel[..., there[3]].shape)
+            dkernel[..., filters] += dmatrix.reshape(dkernel[..., filters].shape)
             dxp[here] += col2im(dproduct @ matrix.T, xp[here].shape, self.window)
         return unpad(dxp, self.window, height, width)
 

@@ -82,11 +82,11 @@ def col2im(columns: Array, shape: tuple[int, ...], window: Window) -> Array:
     return x
 
 
-def slabs(x: Array, kernel: Array, y: Array, window: Window) -> Iterator[tuple[Slices, Slices]]:
-    """Cut a convolution into smaller ones: (slices of padded x, slices of y) for each.
+def slabs(x: Array, kernel: Array, y: Array, window: Window) -> Iterator[tuple[Slices, Slices, slice]]:
+    """Cut a convolution into smaller ones: (slices of padded x, slices of y, its filters) for each.
 
-    A piece holds the channels of one group and as many images and output rows as `config.columns_budget()` allows
-    for its columns, at least one row of one image. Neighbouring pieces of x overlap where windows do.
+    A piece holds the channels and filters of one group, and as many images and output rows as `config.columns_budget()`
+    allows for its columns, at least one row of one image. Neighbouring pieces of x overlap where windows do.
     """
     (n, _, _, c), (_, oh, ow, f) = x.shape, y.shape
     groups = c // kernel.shape[2]
@@ -98,4 +98,4 @@ def slabs(x: Array, kernel: Array, y: Array, window: Window) -> Iterator[tuple[S
         bottom = min(top + rows, oh)
         pixels = slice(top * window.strides[0], (bottom - 1) * window.strides[0] + window.reach[0])
         some = slice(first, first + images)
-        yield (some, pixels, slice(None), channels), (some, slice(top, bottom), slice(None), filters)
+        yield (some, pixels, slice(None), channels), (some, slice(top, bottom), slice(None), filters), filters
