@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from tinyconv.layers import Dense
+
+VECTORS = (4, 5)  # N, I
+
 
 def ready(layer, x, seed=4):
     """The layer, built for x in x's float type, with random numbers in every parameter."""
@@ -23,3 +27,12 @@ def run(layer, x, dy_seed=8, training=False):
 def normal(*shape, seed=0):
     """Seeded random numbers."""
     return np.random.default_rng(seed).standard_normal(shape)
+
+
+class WrongBias(Dense):
+    """The bias's gradient is averaged over the batch instead of summed."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.grads["bias"] /= len(dy)
+        return dx

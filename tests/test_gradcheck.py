@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from layer_helpers import VECTORS, WrongBias, normal
 from tiny_networks import (
     IMAGE,
     compiled,
@@ -24,13 +25,6 @@ from tinyconv.layers import (
     ReLU,
     SpatialDropout2D,
 )
-
-VECTORS = (4, 5)  # N, I
-
-
-def normal(*shape, seed=0):
-    """Seeded random numbers."""
-    return np.random.default_rng(seed).normal(size=shape)
 
 
 def report_of(layer, x, **settings):
@@ -76,15 +70,6 @@ class MissingFactor(Activation):
 
     def backward(self, dy, cache):
         return dy * cache
-
-
-class WrongBias(Dense):
-    """The bias's gradient is averaged over the batch instead of summed."""
-
-    def backward(self, dy, cache):
-        dx = super().backward(dy, cache)
-        self.grads["bias"] /= len(dy)
-        return dx
 
 
 class ForgottenBias(Dense):
