@@ -6,14 +6,17 @@ same minute, and the median over the rounds is reported.
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.peers import COMPETITORS, OURS
+from benchmarks.peers import COMPETITORS
+
+#: Seconds of each call, a list for each round.
+Rounds = Sequence[Sequence[float]]
 
 
 @dataclass
@@ -21,14 +24,18 @@ class Measurement:
     """One competitor on one problem.
 
     Attributes:
-        loss: before any step.
+        loss: before any step; None for what has none.
         rounds: for each phase, the seconds of each call, a list for each round.
         peak: most memory of its process, in bytes.
     """
 
-    loss: float
+    loss: float | None
     rounds: dict[str, list[list[float]]] = field(default_factory=dict)
     peak: int = 0
+
+    def add(self, phase: str, seconds: list[float]) -> None:
+        """Take note of a round."""
+        self.rounds.setdefault(phase, []).append(seconds)
 
     def milliseconds(self, phase: str) -> float:
         """Median over all calls."""
@@ -39,7 +46,7 @@ class Measurement:
 Results = Mapping[str, Mapping[str, Measurement]]
 
 
-def ratio(theirs: list[list[float]], ours: list[list[float]]) -> float:
+def ratio(theirs: Rounds, ours: Rounds) -> float:
     """How many times as long they take: median over the rounds of their median by our median.
 
     >>> ratio([[2.0, 9.0, 2.0], [6.0]], [[1.0], [2.0]])
@@ -48,35 +55,60 @@ def ratio(theirs: list[list[float]], ours: list[list[float]]) -> float:
     return median(median(a) / median(b) for a, b in zip(theirs, ours, strict=True))
 
 
-def tables(results: Results) -> str:
-    """Markdown: a table for each phase and one for memory, problems in columns and competitors in rows."""
-    return "\n\n".join(
-        [
-            _table("training step, ms", results, lambda one, ours: _time(one, ours, "train_step")),
-            _table("predict, ms", results, lambda one, ours: _time(one, ours, "predict")),
-            _table("peak memory, MB", results, lambda one, ours: f"{one.peak / 1e6:.0f}"),
-        ]
-    )
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown; all columns but the first are numbers.
+
+    >>> print(table(["training step, ms", "M1"], [["tinyconv", "12"]]))
+    | training step, ms | M1 |
+    | --- | ---: |
+    | tinyconv | 12 |
+    """
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _time(one: Measurement, ours: Measurement, phase: str) -> str:
-    took = f"{one.milliseconds(phase):.3g}" if one.milliseconds(phase) < 100 else f"{one.milliseconds(phase):.0f}"
-    return took if one is ours else f"{took} ({ratio(one.rounds[phase], ours.rounds[phase]):.2f}x)"
+def by_problem(title: str, results: Results, cell: Callable[[Measurement, Measurement], str]) -> str:
+    """A table with problems in columns and competitors in rows. cell: from one and the first one of the problem."""
+    rows: dict[str, list[str]] = {}
+    for found in results.values():
+        base = next(iter(found.values()))
+        for name, one in found.items():
+            rows.setdefault(name, [COMPETITORS[name].title]).append(cell(one, base))
+    return table([title, *results], rows.values())
 
 
-def _table(title: str, results: Results, cell: Callable[[Measurement, Measurement], str]) -> str:
-    names = list(next(iter(results.values())))
-    rows = [[title, *results], ["---"] + ["---:"] * len(results)]
-    for name in names:
-        rows.append([COMPETITORS[name].title] + [cell(found[name], found[OURS]) for found in results.values()])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def number(value: float) -> str:
+    """Three digits, or all before the point.
+
+    >>> number(12345.678), number(12.345), number(0.12345)
+    ('12346', '12.3', '0.123')
+    """
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def factor(times: float) -> str:
+    """How many times as long.
+
+    >>> factor(3.0), factor(0.25)
+    ('3.0x', '0.25x')
+    """
+    return f"{times:.1f}x" if times >= 1 else f"{times:.2f}x"
+
+
+def time_and_ratio(one: Measurement, base: Measurement, phase: str) -> str:
+    """Milliseconds, and in brackets how many times those of the base; nothing for what was not timed."""
+    if phase not in one.rounds:
+        return ""
+    took = number(one.milliseconds(phase))
+    return took if one is base else f"{took} ({ratio(one.rounds[phase], base.rounds[phase]):.2f}x)"
 
 
 def machine() -> dict[str, Any]:
     """Processor, cores and versions."""
-    libraries = ("numpy", "torch", "keras", "tensorflow")
+    libraries = ("numpy", "numba", "torch", "keras", "tensorflow")
     found = {name: _version(name) for name in libraries if _version(name)}
-    return {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version(), **found}
+    about = {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()}
+    return {**about, "python": platform.python_version(), **found}
 
 
 def machine_line(found: Mapping[str, Any]) -> str:
@@ -85,27 +117,24 @@ def machine_line(found: Mapping[str, Any]) -> str:
     >>> machine_line({"processor": "AMD EPYC", "cores": 2, "python": "3.12.1", "numpy": "2.4.6"})
     'AMD EPYC, 2 cores; python 3.12.1, numpy 2.4.6'
     """
-    versions = [f"{name} {number}" for name, number in found.items() if name not in ("processor", "cores")]
-    return f"{found['processor']}, {found['cores']} cores; {', '.join(versions)}"
+    others = [f"{name} {what}" for name, what in found.items() if name not in ("processor", "cores", "system")]
+    return f"{found['processor']}, {found['cores']} cores; {', '.join(others)}"
 
 
-def as_json(results: Results, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that was measured, with the ratios."""
-    problems = {
-        problem: {name: _as_json(one, found[OURS]) for name, one in found.items()} for problem, found in results.items()
+def as_json(results: Results) -> dict[str, Any]:
+    """Everything that was measured, with the ratios to the first one of each problem."""
+    return {
+        problem: {name: _as_json(one, next(iter(found.values()))) for name, one in found.items()}
+        for problem, found in results.items()
     }
-    return {"machine": machine(), "settings": dict(settings), "results": problems}
 
 
-def _as_json(one: Measurement, ours: Measurement) -> dict[str, Any]:
-    phases = {
-        phase: {
-            "median_ms": one.milliseconds(phase),
-            "ratio": ratio(rounds, ours.rounds[phase]),
-            "seconds": rounds,
-        }
-        for phase, rounds in one.rounds.items()
-    }
+def _as_json(one: Measurement, base: Measurement) -> dict[str, Any]:
+    phases: dict[str, Any] = {}
+    for phase, rounds in one.rounds.items():
+        phases[phase] = {"median_ms": one.milliseconds(phase), "seconds": rounds}
+        if phase in base.rounds:
+            phases[phase]["ratio"] = ratio(rounds, base.rounds[phase])
     return {"loss": one.loss, "peak_bytes": one.peak, **phases}
 
 

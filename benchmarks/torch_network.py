@@ -70,13 +70,16 @@ def _translate_one(layer: layers.Layer, weights: list[Array]) -> list[nn.Module]
 
 
 def _conv(layer: layers.Conv2D, weights: list[Array]) -> list[nn.Module]:
-    kernel, bias = weights  # (KH, KW, C, F), (F,)
+    kernel, bias = weights  # (KH, KW, C / groups, F), (F,)
+    channels, groups = layer.input_spec[-1], layer.groups
+    if isinstance(layer, layers.DepthwiseConv2D):  # a group for each channel, with M filters
+        groups, kernel = channels, kernel.reshape(*kernel.shape[:2], 1, -1)  # (KH, KW, C, M) -> (KH, KW, 1, C * M)
     (kh, kw), same = layer.kernel_size, layer.padding == "same"
     if same and (layer.strides != (1, 1) or kh % 2 == 0 or kw % 2 == 0):
         raise ValueError(sentence("benchmarks", "as much padding before as after", repr(layer)))
     padding = (kh // 2, kw // 2) if same else (0, 0)
-    module = nn.Conv2d(kernel.shape[2], kernel.shape[3], (kh, kw), layer.strides, padding)
-    _fill(module.weight, kernel.transpose(3, 2, 0, 1))  # (F, C, KH, KW)
+    module = nn.Conv2d(channels, len(bias), (kh, kw), layer.strides, padding, groups=groups)
+    _fill(module.weight, kernel.transpose(3, 2, 0, 1))  # (F, C / groups, KH, KW)
     _fill(module.bias, bias)
     return [module, *_activation(layer)]
 

@@ -1,129 +1,76 @@
 """Time one training step and one prediction of the notes' networks, in tinyconv and in PyTorch and Keras.
 
-    python -m benchmarks.train_step --models M1 M3 --rounds 6 --threads 1 --json speed.json
+    python -m benchmarks.train_step --models M1 M3 --rounds 6 --threads 1 --json speed.json --picture speed.png
 
 Every competitor has a process of its own; they take turns. Before any timing all compute the loss of the same batch
 from the same weights, and must agree. A ratio above 1 means that tinyconv is faster.
 """
 
-import argparse
-import json
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from benchmarks.peers import COMPETITORS, OURS
-from benchmarks.problems import PROBLEMS, Problem, write
-from benchmarks.report import Measurement, as_json, machine, machine_line, tables
-from benchmarks.worker import PHASES, Worker
-from tinyconv.checks import sentence
+from benchmarks.command import Command
+from benchmarks.peers import COMPETITORS, MATHEMATICS, OURS, PEERS
+from benchmarks.problems import PROBLEMS
+from benchmarks.report import Results, by_problem, factor, machine_line, number, ratio, time_and_ratio
+from benchmarks.turns import Phase
 
-#: Threads that have nothing left to do look out for more, busily, for about this many seconds.
-_SETTLE = 0.25
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-
-def check_losses(losses: Mapping[str, float], tolerance: float = 1e-4) -> None:
-    """All losses are ours, up to this fraction of it.
-
-    Raises:
-        ValueError: if one differs or is not finite; then times would not mean the same.
-    """
-    ours = losses[OURS]
-    for name, loss in losses.items():
-        if not abs(loss - ours) <= tolerance * abs(ours):
-            expected = f"the loss that tinyconv computes from the same weights and batch, {ours!r}"
-            raise ValueError(sentence(COMPETITORS[name].title, expected, repr(loss)))
-
-
-def measure(
-    problem: Problem, names: Sequence[str], rounds: int, least: int, seconds: float, threads: int
-) -> dict[str, Measurement]:
-    """Let the competitors take turns.
-
-    Args:
-        problem: what they compute.
-        names: theirs, in `COMPETITORS`, tinyconv first.
-        rounds: how often everybody has a turn.
-        least, seconds: calls in a turn; more until these seconds have passed.
-        threads: how many each may use.
-
-    Raises:
-        ValueError: if they do not compute the same loss.
-    """
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        write(problem, Path(folder))
-        workers = {name: stack.enter_context(Worker(name, Path(folder), threads)) for name in names}
-        losses = {name: worker.ask("loss") for name, worker in workers.items()}
-        check_losses(losses)
-        found = {name: Measurement(loss, {phase: [] for phase in PHASES}) for name, loss in losses.items()}
-        for phase in PHASES:
-            for worker in workers.values():
-                worker.ask(phase)  # the first call makes what later ones reuse
-        for _ in range(rounds):
-            for phase in PHASES:
-                for name, worker in workers.items():
-                    time.sleep(_SETTLE if threads > 1 else 0)
-                    found[name].rounds[phase].append(worker.ask(phase, least, seconds))
-        for name, worker in workers.items():
-            found[name].peak = worker.ask("peak")
-    return found
-
-
-def present(peers: Sequence[str]) -> list[str]:
-    """Tinyconv and those of the peers that can compete here; a line says who cannot."""
-    for name in peers:
-        if obstacle := COMPETITORS[name].obstacle():
-            print(f"Without {COMPETITORS[name].title}: {obstacle}.")
-    return [OURS] + [name for name in peers if not COMPETITORS[name].obstacle()]
-
-
-def count(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1. Received {text!r}.")
-    return int(text)
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """What the command line takes."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.split("\n")[0])
-    peers = [name for name in COMPETITORS if name != OURS]
-    networks = ", ".join(f"{name} {problem.network}" for name, problem in PROBLEMS.items())
-    models = ["M1", "M2", "M3", "M4"]
-    parser.add_argument("--models", nargs="+", choices=PROBLEMS, default=models, help=f"{networks}; all but M5")
-    parser.add_argument("--peers", nargs="*", choices=peers, default=peers, help="all that are installed; or none")
-    parser.add_argument("--rounds", type=count, default=6, help="turns of each competitor (6)")
-    parser.add_argument("--threads", type=count, default=1, help="threads, and cores, of each competitor (1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
-    parser.add_argument("--quick", action="store_true", help="one round of one step, to see that it works")
-    return parser
+PHASES = {"train_step": "training step", "predict": "predict"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and write the file if asked."""
-    args = make_parser().parse_args(arguments)
-    rounds, least, seconds = (1, 1, 0.0) if args.quick else (args.rounds, 3, 0.4)
-    names = present(args.peers)
-    threads = f"{args.threads} thread{'s' if args.threads > 1 else ''}"
-    print(f"{machine_line(machine())}; {threads}, {rounds} round{'s' if rounds > 1 else ''}", flush=True)
-    results = {}
+    """Measure, print, and write the files that are asked for."""
+    command = Command("train_step", __doc__, rounds=6)
+    networks = ", ".join(f"{name} {problem.network}" for name, problem in PROBLEMS.items())
+    models = ["M1", "M2", "M3", "M4"]
+    about = f"{networks}; all but M5"
+    command.parser.add_argument("--models", nargs="+", choices=PROBLEMS, default=models, help=about)
+    command.add_peers([*PEERS, MATHEMATICS], default=PEERS)
+    command.add_one_at_a_time()
+    command.add_picture()
+    args = command.start(arguments)
+    least, seconds = (1, 0.0) if args.quick else (3, 0.4)
+    phases = [Phase(method, least, seconds) for method in PHASES]
+    names = command.present(args.peers)
     for model in args.models:
-        problem = PROBLEMS[model]
-        try:
-            results[model] = measure(problem, names, rounds, least, seconds, args.threads)
-        except (RuntimeError, ValueError) as error:
-            print(f"{model}: {error}", file=sys.stderr)
+        if not command.run(model, PROBLEMS[model], names, phases, one_at_a_time=args.one_at_a_time):
             return 1
-        loss = results[model][OURS].loss
-        print(f"{model}: {problem.network}, batch {problem.batch_size}; the loss is {loss:.5f} for all", flush=True)
-    print(f"\n{tables(results)}")
-    if args.json:
-        settings = {"threads": args.threads, "rounds": rounds, "least": least, "seconds": seconds}
-        args.json.write_text(json.dumps(as_json(results, settings), indent=1), encoding="utf-8")
+    footer = f"{machine_line(command.machine)}; {command.conditions}"
+    command.finish(tables(command.results), lambda: picture(command.results, footer))
     return 0
+
+
+def tables(results: Results) -> str:
+    """A table for each phase and one for memory."""
+    times = [
+        by_problem(f"{title}, ms", results, partial(time_and_ratio, phase=phase)) for phase, title in PHASES.items()
+    ]
+    return "\n\n".join([*times, by_problem("peak memory, MB", results, lambda one, _: f"{one.peak / 1e6:.0f}")])
+
+
+def picture(results: Results, footer: str) -> "Figure":
+    """How many times as long as tinyconv everybody takes: a row of panels for each phase, a panel for each network."""
+    from benchmarks.pictures import Bar, Panel, bars
+
+    def bar(phase: str, name: str, model: str) -> Bar:
+        one, ours = results[model][name], results[model][OURS]
+        times = ratio(one.rounds[phase], ours.rounds[phase])
+        text = "1" if one is ours else factor(times)
+        return Bar(COMPETITORS[name].title, times, f"{text}  ({number(one.milliseconds(phase))} ms)", name == OURS)
+
+    grid = [
+        [
+            Panel(f"{model} ({PROBLEMS[model].network}): {title}", [bar(phase, name, model) for name in results[model]])
+            for model in results
+        ]
+        for phase, title in PHASES.items()
+    ]
+    return bars(grid, "Time for the same work, as a multiple of tinyconv's", footer, reference=1)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,26 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import COMPETITORS, Competitor
-from benchmarks.problems import read
+import numpy as np
 
-#: What is timed: methods of a competitor.
-PHASES = ("train_step", "predict")
+from benchmarks.peers import COMPETITORS, Competitor
+from benchmarks.problems import load_arrays, read
+from tinyconv._types import Array
+
+#: The root of the checkout, where processes start.
+ROOT = Path(__file__).parents[1]
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def environment(threads: int, more: Mapping[str, str]) -> dict[str, str]:
+    """Variables that a process starts with: so many threads, no graphics card, few words."""
+    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return os.environ | dict.fromkeys(_THREADS, str(threads)) | quiet | dict(more)
 
 
 class Worker:
@@ -31,14 +41,14 @@ class Worker:
     """
 
     def __init__(self, name: str, folder: Path, threads: int) -> None:
-        self.name, self.log = name, folder / f"{name}.txt"
-        environment = os.environ | dict.fromkeys(_THREADS, str(threads)) | dict(COMPETITORS[name].environment)
-        environment |= {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        with self.log.open("w", encoding="utf-8") as log:
+        self.name, self._files = name, folder / f"{name}-{threads}"
+        self._log = self._files.with_suffix(".txt")
+        self._warm: set[str] = set()
+        with self._log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.worker", name, str(folder), str(threads)],
-                cwd=Path(__file__).parents[1],
-                env=environment,
+                cwd=ROOT,
+                env=environment(threads, COMPETITORS[name].environment),
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -57,8 +67,22 @@ class Worker:
             print(json.dumps(command), file=self.process.stdin, flush=True)
             return json.loads(self.process.stdout.readline())
         except (BrokenPipeError, ValueError):
-            said = "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-8:])
+            said = "\n".join(self._log.read_text(encoding="utf-8").splitlines()[-8:])
             raise RuntimeError(f"The process of {self.name!r} ended when asked for {command[0]!r}:\n{said}") from None
+
+    def time(self, method: str, least: int, seconds: float) -> list[float]:
+        """Seconds of each call. A call before them, the process's first, makes what later ones reuse."""
+        if method not in self._warm:
+            self.ask(method)
+            self._warm.add(method)
+        times: list[float] = self.ask(method, least, seconds)
+        return times
+
+    def outputs(self) -> list[Array]:
+        """What the competitor's method of this name returns."""
+        path = self._files.with_suffix(".npz")
+        self.ask("outputs", str(path))
+        return load_arrays(path)
 
     def __enter__(self) -> "Worker":
         return self
@@ -68,14 +92,23 @@ class Worker:
         self.process.communicate()
 
 
-def answer(competitor: Competitor, what: str, least: int = 1, seconds: float = 0.0) -> Any:
-    """The loss; peak memory in bytes as "peak"; or for a phase the seconds of each call, at least so many."""
-    if what == "loss":
-        return competitor.loss()
-    return peak_memory() if what == "peak" else timed(getattr(competitor, what), least, seconds)
+def answer(competitor: Any, what: str, *settings: Any) -> Any:
+    """What a process answers.
+
+    "loss": the loss. "peak": most memory so far, in bytes. "outputs", and a path: writes arrays there. Anything else
+    is a method, and how long to go on with it: the seconds of each call (see `timed`).
+    """
+    match what:
+        case "loss":
+            return competitor.loss()
+        case "peak":
+            return peak_memory()
+        case "outputs":
+            return np.savez(settings[0], *competitor.outputs())
+    return timed(getattr(competitor, what), *settings)
 
 
-def timed(call: Callable[[], Any], least: int, seconds: float) -> list[float]:
+def timed(call: Callable[[], Any], least: int = 1, seconds: float = 0.0) -> list[float]:
     """Seconds of each call: at least so many calls, and calls until so many seconds have passed."""
     times: list[float] = []
     while len(times) < least or sum(times) < seconds:
@@ -97,23 +130,34 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+@contextmanager
+def on_cores(threads: int) -> Iterator[None]:
+    """This process, and those it starts, use as many cores as threads: the last ones.
+
+    The first is where a system does its own work.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-threads:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def main(name: str, folder: str, threads: str) -> None:
     """The process: load the problem, then answer until nobody asks any more."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
-    _stay_on_cores(int(threads))
-    problem, weights, batch = read(Path(folder))
-    competitor = COMPETITORS[name].make(problem, int(threads))
-    competitor.load(weights, batch)
-    del weights
-    for line in sys.stdin:
-        print(json.dumps(answer(competitor, *json.loads(line))), file=answers, flush=True)
-
-
-def _stay_on_cores(threads: int) -> None:
-    """Use as many cores as threads, the last ones: the first is where a system does its own work."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
+    with on_cores(int(threads)):
+        problem, weights, data = read(Path(folder))
+        competitor: Competitor = COMPETITORS[name].make(problem, int(threads))
+        competitor.load(weights, data)
+        del weights, data
+        for line in sys.stdin:
+            print(json.dumps(answer(competitor, *json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

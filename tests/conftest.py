@@ -6,22 +6,20 @@ import pytest
 from tinyconv import config
 from tinyconv.layers.base import reset_names
 
+#: What `tinyconv.config` holds that a test may change for its own time only. Not what the getters return: a setting
+#: that follows the machine or the environment is to do so again after the test.
+SETTINGS = ("_floatx", "_engine", "_threads", "_winograd", "_columns_budget")
+
 
 def settings():
-    """The global settings that a test may change for its own time only."""
-    return {
-        "floatx": config.floatx(),
-        "columns_budget": config.columns_budget(),
-        "threads": config.threads(),
-        "NumPy's error handling": np.geterr(),
-    }
+    """Every global setting by name."""
+    return {name: getattr(config, name) for name in SETTINGS} | {"NumPy's error handling": np.geterr()}
 
 
 def put_back(before):
     """Set every global setting to what it was."""
-    config.set_floatx(before["floatx"])
-    config.set_columns_budget(before["columns_budget"])
-    config.set_threads(before["threads"])
+    for name in SETTINGS:
+        setattr(config, name, before[name])
     np.seterr(**before["NumPy's error handling"])
 
 

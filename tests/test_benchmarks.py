@@ -4,17 +4,20 @@ Nothing here depends on how long something takes.
 """
 
 import dataclasses
-import json
+import doctest
+import importlib.util
 
 import numpy as np
 import pytest
 from oracle import load_keras
 
-from benchmarks import train_step
-from benchmarks.peers import COMPETITORS, OURS, Entry, Tinyconv
-from benchmarks.problems import PROBLEMS, read, write
-from benchmarks.report import Measurement, as_json, ratio, tables
-from benchmarks.worker import Worker, answer, timed
+from benchmarks import layers, turns
+from benchmarks.peers import COMPETITORS, MACHINE, MATHEMATICS, OURS, Entry, Tinyconv
+from benchmarks.problems import PROBLEMS, WeightedSum, read, write
+from benchmarks.report import Measurement, as_json, by_problem, machine, ratio, time_and_ratio
+from benchmarks.turns import Entrant, Phase, check_loss, check_outputs
+from benchmarks.worker import Worker, answer, on_cores, timed
+from tinyconv import config
 
 #: Each network for few and small images; H and W differ, so that a flattening in the wrong order shows.
 TINY = {
@@ -27,10 +30,18 @@ TINY = {
 every_problem = pytest.mark.parametrize("problem", TINY.values(), ids=TINY)
 
 
+@pytest.fixture(autouse=True)
+def threads():
+    """A competitor sets the number of threads; it is put back afterwards."""
+    before = config._threads
+    yield
+    config._threads = before
+
+
 def loaded(make, problem):
     """A competitor in this process, ready to work."""
     competitor = make(problem, threads=1)
-    competitor.load(problem.weights(), list(problem.batch()))
+    competitor.load(problem.weights(), list(problem.data()))
     return competitor
 
 
@@ -46,10 +57,20 @@ def test_problems_are_those_of_the_notes():
 @every_problem
 def test_problem_is_the_same_in_another_process(problem, tmp_path):
     write(problem, tmp_path)
-    other, weights, batch = read(tmp_path)
+    other, weights, data = read(tmp_path)
     assert other == problem
-    for a, b in zip([*weights, *batch], [*problem.weights(), *problem.batch()], strict=True):
+    for a, b in zip([*weights, *data], [*problem.weights(), *problem.data()], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_line_of_layers_is_the_same_in_another_process(tmp_path):
+    problem = dataclasses.replace(layers.of_the_notes()["M3 conv 1"], batch_size=2)
+    write(problem, tmp_path)
+    other, _, (x, target) = read(tmp_path)
+    kinds = [type(layer).__name__ for layer in other.model().layers]
+    assert kinds == ["Rescaling", "Conv2D", "MaxPooling2D"]
+    assert (x.shape, target.shape) == ((2, 100, 100, 3), (2, 50, 50, 16))
+    assert 0.5 <= target.min() < target.max() <= 1.5
 
 
 def test_no_weight_is_as_it_started():
@@ -59,8 +80,20 @@ def test_no_weight_is_as_it_started():
 
 @pytest.mark.parametrize(("name", "largest"), [("M1", 1), ("M3", 255)])
 def test_images_have_the_range_of_the_note(name, largest):
-    x, _ = TINY[name].batch()
+    x, _ = TINY[name].data()
     assert 0.9 * largest < x.max() <= largest
+
+
+def test_an_epoch_has_several_batches():
+    x, y = dataclasses.replace(TINY["M1"], steps=3).data()
+    assert len(x) == len(y) == 6
+
+
+def test_weighted_sum_has_the_weights_as_gradient():
+    t, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0]])
+    values, cache = WeightedSum().forward(t, y)
+    assert values.tolist() == [17, 53]
+    assert WeightedSum().backward(np.array([0.5, 0.25]), cache).tolist() == [[0.5, 1.0], [0.75, 1.0]]
 
 
 # Competitors
@@ -86,7 +119,7 @@ def keras(torch):
 @pytest.mark.parametrize("name", ["torch", "torch-cl"])
 def test_pytorch_computes_our_loss_and_outputs(torch, problem, name):
     ours, theirs = loaded(Tinyconv, problem), loaded(COMPETITORS[name].make, problem)
-    train_step.check_losses({OURS: ours.loss(), name: theirs.loss()})
+    check_loss(name, theirs.loss(), ours.loss())
     np.testing.assert_allclose(theirs.predict().numpy(), ours.predict(), rtol=1e-3, atol=1e-5)
 
 
@@ -95,7 +128,7 @@ def test_pytorch_computes_our_loss_and_outputs(torch, problem, name):
 @every_problem
 def test_keras_computes_our_loss_and_outputs(keras, problem):
     ours, theirs = loaded(Tinyconv, problem), loaded(COMPETITORS["keras-torch"].make, problem)
-    train_step.check_losses({OURS: ours.loss(), "keras-torch": theirs.loss()})
+    check_loss("keras-torch", theirs.loss(), ours.loss())
     np.testing.assert_allclose(keras.ops.convert_to_numpy(theirs.predict()), ours.predict(), rtol=1e-3, atol=1e-5)
 
 
@@ -110,7 +143,54 @@ def test_a_step_of_training_is_the_same(keras, problem, name):
     ours.train_step()
     theirs.train_step()
     assert ours.loss() != before
-    train_step.check_losses({OURS: ours.loss(), name: theirs.loss()}, tolerance=1e-3)
+    check_loss(name, theirs.loss(), ours.loss(), tolerance=1e-3)
+
+
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras's own
+@pytest.mark.parametrize("name", ["torch", "torch-cl", "keras-torch"])
+def test_an_epoch_of_one_batch_is_a_step(keras, name):
+    ours, theirs = loaded(Tinyconv, TINY["M3"]), loaded(COMPETITORS[name].make, TINY["M3"])
+    ours.train_step()
+    theirs.epoch()
+    check_loss(name, theirs.loss(), ours.loss(), tolerance=1e-3)
+
+
+def test_our_epoch_learns_from_every_batch():
+    ours = loaded(Tinyconv, dataclasses.replace(TINY["M1"], steps=3))
+    ours.epoch()
+    assert ours.model.optimizer.iterations == 3
+
+
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras's own
+def test_their_epochs_learn_from_every_batch(keras):
+    problem = dataclasses.replace(TINY["M1"], steps=3)
+    torch, theirs = (loaded(COMPETITORS[name].make, problem) for name in ("torch-cl", "keras-torch"))
+    assert len(torch.epoch()) == 3
+    theirs.epoch()
+    assert int(theirs.model.optimizer.iterations) == 3
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["torch", "torch-cl"])
+@pytest.mark.parametrize("layer", [*layers.of_the_notes(), *layers.single()])
+def test_pytorch_computes_the_outputs_and_gradients_of_our_layers(torch, layer, name):
+    problem = dataclasses.replace((layers.of_the_notes() | layers.single())[layer], batch_size=2)
+    ours, theirs = loaded(Tinyconv, problem), loaded(COMPETITORS[name].make, problem)
+    check_loss(name, theirs.loss(), ours.loss())
+    check_outputs(name, theirs.outputs(), ours.outputs())
+
+
+@pytest.mark.oracle
+def test_timing_a_layer_does_not_change_it(torch):
+    problem = dataclasses.replace(layers.single()["1x1"], batch_size=2)
+    for make in (Tinyconv, COMPETITORS["torch-cl"].make):
+        competitor = loaded(make, problem)
+        before = competitor.loss()
+        competitor.train_step()
+        competitor.gradients()
+        assert competitor.loss() == pytest.approx(before, rel=1e-6)
 
 
 @pytest.mark.oracle
@@ -124,6 +204,15 @@ def test_optimizers_have_our_settings(keras):
     ]
     keras_config = loaded(COMPETITORS["keras-torch"].make, TINY["M2"]).model.optimizer.get_config()
     assert keras_config["rho"] == ours["rho"]
+
+
+@pytest.mark.oracle
+def test_pytorch_refuses_an_optimizer_without_translation(torch):
+    from tinyconv import optimizers
+
+    theirs = loaded(COMPETITORS["torch"].make, TINY["M1"])
+    with pytest.raises(TypeError, match="expected an optimizer of the timed networks"):
+        theirs._optimizer(optimizers.SGD(momentum=0.9))
 
 
 @pytest.mark.oracle
@@ -148,52 +237,44 @@ def test_pytorch_refuses_uneven_padding(torch, name):
         translate(model.layers, model.get_weights())
 
 
-def test_who_is_not_installed_is_left_out_with_a_line(monkeypatch, capsys):
-    monkeypatch.setitem(COMPETITORS, "torch", Entry("PyTorch", Tinyconv, ("no_such_library",)))
-    assert train_step.present(["torch"]) == [OURS]
-    assert capsys.readouterr().out == "Without PyTorch: no_such_library not installed.\n"
-
-
-def test_who_needs_another_system_is_left_out():
+def test_who_needs_another_system_or_module_is_left_out():
     assert Entry("x", Tinyconv, platform="plan9").obstacle() == "needs plan9"
+    assert Entry("x", Tinyconv, ("no_such_library",)).obstacle() == "no_such_library not installed"
 
 
-# The check of losses
+# The checks before any timing
 
 
 @pytest.mark.parametrize("wrong", [2.0003, 1.9997, float("nan"), float("inf")])
 def test_wrong_loss_is_refused_with_both_numbers(wrong):
     with pytest.raises(ValueError, match=rf"PyTorch: expected the loss .* 2\.0\. Received {wrong}\."):
-        train_step.check_losses({OURS: 2.0, "torch": wrong})
+        check_loss("torch", wrong, 2.0)
 
 
 def test_loss_within_rounding_is_accepted():
-    train_step.check_losses({OURS: 2.0, "torch": 2.0001})
+    check_loss("torch", 2.0001, 2.0)
 
 
-class _Liar:
-    """A worker whose loss is its name's length."""
-
-    def __init__(self, name, folder, threads):
-        self.name = name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def ask(self, what, *settings):
-        assert what == "loss", "nothing may be timed before the losses agree"
-        return float(len(self.name))
+ARRAYS = [np.linspace(1, 2, 12).reshape(3, 4), np.linspace(2, 3, 12).reshape(3, 4)]
 
 
-def test_nothing_is_timed_after_a_wrong_loss(monkeypatch, capsys):
-    monkeypatch.setattr(train_step, "Worker", _Liar)
-    monkeypatch.setattr(train_step, "present", lambda peers: [OURS, "torch"])
-    monkeypatch.setitem(train_step.PROBLEMS, "M1", TINY["M1"])
-    assert train_step.main(["--models", "M1", "--quick"]) == 1
-    assert "8.0. Received 5.0" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        ([1.001 * ARRAYS[0], ARRAYS[1]], r"the outputs .* 1\.0e-03 apart"),
+        ([ARRAYS[0], 1.1 * ARRAYS[1]], r"the gradients .* 1\.0e-01 apart"),
+        ([ARRAYS[0], np.nan * ARRAYS[1]], "the gradients .* nan apart"),
+        ([ARRAYS[0].T, ARRAYS[1]], r"outputs of shape \(3, 4\). Received \(4, 3\)"),
+    ],
+    ids=["output", "gradient", "NaN", "shape"],
+)
+def test_wrong_outputs_are_refused(theirs, message):
+    with pytest.raises(ValueError, match=f"PyTorch: expected {message}"):
+        check_outputs("torch", theirs, ARRAYS)
+
+
+def test_outputs_within_rounding_are_accepted():
+    check_outputs("torch", [ARRAYS[0] * (1 + 1e-5), ARRAYS[1] * (1 + 1e-3)], ARRAYS)
 
 
 # Arithmetic
@@ -216,23 +297,31 @@ def made_up():
     return {"M1": both, "M4": both}
 
 
-def test_tables():
-    train, _, memory = tables(made_up()).split("\n\n")
+def test_table_by_problem():
+    train = by_problem("training step, ms", made_up(), lambda one, ours: time_and_ratio(one, ours, "train_step"))
     assert train.splitlines() == [
         "| training step, ms | M1 | M4 |",
         "| --- | ---: | ---: |",
         "| tinyconv | 10 | 10 |",
         "| PyTorch | 25 (2.50x) | 25 (2.50x) |",
     ]
-    assert memory.splitlines()[-1] == "| PyTorch | 123 | 123 |"
 
 
-def test_json_has_seconds_medians_ratios_and_the_machine():
-    found = as_json(made_up(), {"threads": 1})
-    step = found["results"]["M4"]["torch"]["train_step"]
-    assert step == {"median_ms": 25, "ratio": 2.5, "seconds": [[0.025, 0.025]]}
-    assert {"processor", "cores", "python", "numpy"} <= found["machine"].keys()
-    assert found["settings"] == {"threads": 1}
+def test_what_was_not_timed_is_left_empty():
+    one = made_up()["M1"][OURS]
+    assert time_and_ratio(one, one, "epoch") == ""
+
+
+def test_json_has_seconds_medians_ratios():
+    found = as_json(made_up())["M4"]["torch"]
+    assert found["train_step"] == {"median_ms": 25, "ratio": 2.5, "seconds": [[0.025, 0.025]]}
+    assert (found["loss"], found["peak_bytes"]) == (1.0, 123_000_000)
+
+
+def test_machine_has_versions():
+    known = {"processor", "cores", "system", "python", "numpy"}
+    assert known <= machine().keys()
+    assert ("numba" in machine()) == (importlib.util.find_spec("numba") is not None)
 
 
 # Processes
@@ -252,6 +341,7 @@ def test_answers_of_a_competitor():
     competitor = loaded(Tinyconv, TINY["M1"])
     assert answer(competitor, "loss") == competitor.loss()
     assert len(answer(competitor, "predict", 2)) == 2
+    assert len(answer(competitor, "predict")) == 1
     assert answer(competitor, "peak") > 10_000_000
 
 
@@ -260,18 +350,127 @@ def test_a_process_that_dies_says_why(tmp_path):
         worker.ask("loss")
 
 
-@pytest.mark.parametrize("wrong", ["0", "-1", "few"])
-def test_rounds_are_counted_from_one(wrong, capsys):
-    with pytest.raises(SystemExit):
-        train_step.main(["--rounds", wrong])
-    assert "expected a whole number from 1" in capsys.readouterr().err
+def test_a_process_stays_on_its_cores_while_it_measures():
+    os = pytest.importorskip("os")
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("needs a system that can pin processes")
+    before = os.sched_getaffinity(0)
+    with on_cores(1):
+        assert os.sched_getaffinity(0) == {max(before)}
+    assert os.sched_getaffinity(0) == before
 
 
-def test_quick_run_of_tinyconv_alone(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(train_step.PROBLEMS, "M1", dataclasses.replace(PROBLEMS["M1"], batch_size=3))
-    file = tmp_path / "speed.json"
-    assert train_step.main(["--models", "M1", "--quick", "--peers", "--json", str(file)]) == 0
-    printed = capsys.readouterr().out
-    assert "M1: note004, batch 3; the loss is " in printed
-    assert "\n| training step, ms | M1 |\n| --- | ---: |\n| tinyconv | " in printed
-    assert len(json.loads(file.read_text())["results"]["M1"][OURS]["train_step"]["seconds"]) == 1
+@pytest.fixture
+def numpy_engine(monkeypatch):
+    """Processes that start at once: what measures does not depend on what is measured."""
+    monkeypatch.setenv("TINYCONV_ENGINE", "numpy")
+
+
+PHASES = [Phase("train_step", 2), Phase("predict", who=[MATHEMATICS])]
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True], ids=["together", "one at a time"])
+def test_everybody_has_a_turn_in_every_round(numpy_engine, one_at_a_time):
+    entrants = {name: Entrant(name, TINY["M5"]) for name in (OURS, MATHEMATICS)}
+    found = turns.measure(entrants, PHASES, rounds=2, one_at_a_time=one_at_a_time)
+    calls = {
+        name: {phase: list(map(len, rounds)) for phase, rounds in one.rounds.items()} for name, one in found.items()
+    }
+    assert calls == {OURS: {"train_step": [2, 2]}, MATHEMATICS: {"train_step": [2, 2], "predict": [1, 1]}}
+    assert found[OURS].loss == found[MATHEMATICS].loss
+    assert found[OURS].peak > 10_000_000
+
+
+class _Count:
+    """A worker that notes how many of its kind there are."""
+
+    alive = most = 0
+
+    def __init__(self, *settings):
+        pass
+
+    def __enter__(self):
+        _Count.alive += 1
+        _Count.most = max(_Count.most, _Count.alive)
+        return self
+
+    def __exit__(self, *error):
+        _Count.alive -= 1
+
+    def ask(self, what):
+        return 1
+
+    def time(self, method, least, seconds):
+        return [1.0]
+
+
+@pytest.mark.parametrize(("one_at_a_time", "most"), [(False, 3), (True, 1)])
+def test_as_many_processes_as_wanted_are_in_memory(monkeypatch, one_at_a_time, most):
+    monkeypatch.setattr(turns, "Worker", _Count)
+    monkeypatch.setattr(_Count, "most", 0)
+    entrants = {name: Entrant(name, TINY["M1"]) for name in (OURS, MATHEMATICS, "torch")}
+    turns.measure(entrants, PHASES, rounds=2, one_at_a_time=one_at_a_time)
+    assert (_Count.most, _Count.alive) == (most, 0)
+
+
+def test_outputs_are_compared_between_processes(numpy_engine, monkeypatch):
+    problem = dataclasses.replace(layers.single()["1x1"], batch_size=1, input_shape=(3, 4, 64))
+    entrants = {name: Entrant(name, problem) for name in (OURS, MATHEMATICS)}
+    compared = []
+    monkeypatch.setattr(turns, "check_outputs", lambda name, *arrays: compared.append((name, *arrays)))
+    turns.measure(entrants, [Phase("gradients")], rounds=1, compare_outputs=True)
+    [(name, theirs, ours)] = compared
+    assert name == MATHEMATICS
+    assert [a.shape for a in theirs] == [(1, 3, 4, 64), (1, 3, 4, 64)]
+    for a, b in zip(theirs, ours, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# The machine itself
+
+
+@pytest.fixture
+def limits(monkeypatch):
+    """The module, with little to do."""
+    pytest.importorskip("numba")
+    from benchmarks import limits
+
+    monkeypatch.setattr(limits, "REPEATS", 2)
+    monkeypatch.setattr(limits, "COPIED", 101)
+    return limits
+
+
+def test_tile_multiplies_as_often_as_it_says(limits):
+    rng = np.random.default_rng(0)
+    rows, depth, columns = limits.ROWS, 5, limits.VECTORS * limits.LANES
+    a, b = rng.random((rows, depth), np.float32), rng.random((depth, columns), np.float32)
+    c = np.ones((rows, columns), np.float32)
+    limits.multiply(a.ravel(), b.ravel(), c.reshape(-1), depth, 3)
+    np.testing.assert_allclose(c, 1 + 3 * a @ b, rtol=1e-5)
+
+
+def test_machine_works_on_every_thread(limits):
+    machine = COMPETITORS[MACHINE].make(TINY["M1"], threads=3)
+    machine.load([], [])
+    machine.tile()
+    assert len(machine.operands) == 3
+    for a, b, c in machine.operands:
+        np.testing.assert_allclose(c, 1e-3 + limits.REPEATS * limits.DEPTH * a[0] * b[0], rtol=1e-5)
+    machine.copy()
+    assert machine.loss() is None
+    np.testing.assert_array_equal(machine.target, np.ones(101))
+
+
+def test_operations_of_the_tile(limits):
+    assert limits.tile_operations(3) == 3 * 2 * limits.REPEATS * limits.DEPTH * 6 * 2 * limits.LANES
+    assert limits.copied_bytes() == 2 * 4 * 101
+
+
+# Examples
+
+
+@pytest.mark.parametrize("name", ["report", "epoch"])
+def test_examples_in_docstrings(name):
+    result = doctest.testmod(importlib.import_module(f"benchmarks.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0

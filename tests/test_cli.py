@@ -165,5 +165,6 @@ def test_ctrl_c_while_training(tmp_path):
             _, error = running.communicate(timeout=60)
         finally:
             running.kill()
-    assert (running.returncode, error) == (130, "\ntinyconv: interrupted\n")
+    assert running.returncode == 130
+    assert error.endswith("\ntinyconv: interrupted\n")  # before it, perhaps that kernels are compiled
     assert (tmp_path / "run/history.csv").exists()

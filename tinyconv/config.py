@@ -1,11 +1,14 @@
 """Every global setting of tinyconv, here and nowhere else.
 
-The float type, the random streams, the folders where data are looked for and kept, the number of threads, and the
-memory that a convolution may spend on its columns.
+The float type, the random streams, what runs a network and on how many threads, the folders where data and compiled
+kernels are looked for and kept, and the memory that a convolution may spend on its columns.
 """
 
 import functools
+import importlib.util
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +19,15 @@ import numpy as np
 from tinyconv.checks import lookup, sentence
 
 FLOATS = {"float32": np.float32, "float64": np.float64}
+
+#: What can run a network, and in a word how.
+ENGINES = {"numba": "compiled kernels, a few layers at a time", "numpy": "the layers as they are written"}
+
 _floatx = "float32"
-_threads = 1
+_engine: str | None = None
+_told_without_numba = False
+_threads: int | None = None
+_winograd = True
 _columns_budget = 64 * 2**20
 _seed: int | None = None
 _streams: dict[str, np.random.Generator] = {}
@@ -92,32 +102,167 @@ def set_random_state(state: dict[str, Any]) -> None:
         stream(name).bit_generator.state = state[name]
 
 
-def threads() -> int:
-    """Threads that share the matrix products of training and prediction: 1 unless set.
+def engine_name() -> str:
+    """What runs networks: ``'numba'``, the compiled kernels, or ``'numpy'``, the layers as they are written.
 
-    More rarely help here: the products of a small network are short, and while NumPy does the rest, the waiting
-    threads of a BLAS take processor time from whatever else runs. Networks with very large Dense layers gain.
+    The first that applies: `set_engine`; the environment variable ``TINYCONV_ENGINE``; ``'numba'`` where Numba is
+    installed; ``'numpy'``.
+
+    Raises:
+        ValueError: for another name in ``TINYCONV_ENGINE``.
+        RuntimeError: if that variable asks for Numba and it is not installed.
     """
-    return _threads
+    if _engine is not None:
+        return _engine
+    asked = os.environ.get("TINYCONV_ENGINE")
+    if asked:
+        lookup("TINYCONV_ENGINE", asked, ENGINES)
+        _require_numba("TINYCONV_ENGINE", asked)
+        return asked
+    return "numba" if _has_numba() else "numpy"
 
 
-def set_threads(n: int) -> None:
-    """Set the number of threads that share the matrix products of training and prediction.
+def set_engine(name: str | None) -> None:
+    """Choose what runs networks from now on.
+
+    Args:
+        name: ``'numba'`` or ``'numpy'``; None goes back to what `engine_name` says of its own accord.
+
+    Raises:
+        ValueError: for any other name.
+        RuntimeError: for ``'numba'`` where Numba is not installed.
+    """
+    global _engine
+    if name is not None:
+        lookup("engine", name, ENGINES)
+        _require_numba("set_engine", name)
+    _engine = name
+
+
+@contextmanager
+def engine(name: str) -> Iterator[None]:
+    """`set_engine` for as long as the block lasts.
+
+    >>> with engine("numpy"):
+    ...     engine_name()
+    'numpy'
+    """
+    before = _engine
+    set_engine(name)
+    try:
+        yield
+    finally:
+        set_engine(before)
+
+
+def tell_once_without_numba() -> None:
+    """Say once, on standard error, that networks run slowly for want of Numba; nothing where that was asked for."""
+    global _told_without_numba
+    if _told_without_numba or _engine or os.environ.get("TINYCONV_ENGINE") or _has_numba():
+        return
+    _told_without_numba = True
+    print("tinyconv: Numba is not installed, so networks run on NumPy, several times slower.", file=sys.stderr)
+
+
+def _require_numba(where: str, name: str) -> None:
+    if name == "numba" and not _has_numba():
+        way_out = "Install it with pip install numba, or choose 'numpy'."
+        raise RuntimeError(sentence(where, "Numba to be installed", f"{name!r}, and no Numba is found", way_out))
+
+
+@functools.cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
+def winograd() -> bool:
+    """Whether 3x3 convolutions may be computed by Winograd's method: faster, and a little less exact. True unless set.
+
+    It multiplies four times less, and its rounding errors are about twice those of the plain sum.
+    """
+    return _winograd
+
+
+def set_winograd(allowed: bool) -> None:
+    """Allow or forbid Winograd's method, for networks whose plan is made from now on."""
+    global _winograd
+    _winograd = bool(allowed)
+
+
+def threads() -> int:
+    """Threads that share the work on a batch: as many as this process may use processor cores, unless set."""
+    return _threads or _usable_cores()
+
+
+def set_threads(n: int | None) -> None:
+    """Set the number of threads that share the work on a batch.
+
+    Args:
+        n: any number from 1; None goes back to the number of cores. On the engine "numpy" it is the number of threads
+            that share a matrix product, which is 1 unless set. More rarely help there: the products of a small network
+            are short, and while NumPy does the rest, the waiting threads of a BLAS take processor time from whatever
+            else runs. Networks with very large Dense layers gain.
 
     Raises:
         ValueError: for less than 1.
     """
     global _threads
-    if not hasattr(n, "__index__") or n < 1:
+    if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or n < 1):
         raise ValueError(sentence("set_threads", "a whole number of threads from 1", f"n={n!r}"))
-    _threads = int(n)
+    _threads = None if n is None else int(n)
+
+
+def _usable_cores() -> int:
+    # Fewer than there are, where a container or taskset holds the process to some of them.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _BlasLimit:
+    """Holds the BLAS of the whole process to some threads for as long as anybody wants it.
+
+    The first of several callers at once sets the limit, and the last one to leave puts back what was before.
+    """
+
+    def __init__(self) -> None:
+        self._callers, self._guard = 0, threading.Lock()
+
+    def enter(self, limit: int) -> None:
+        with self._guard:
+            if not self._callers:
+                self._limit = _thread_pools().limit(limits=limit, user_api="blas")
+                _let_go()
+            self._callers += 1
+
+    def leave(self) -> None:
+        with self._guard:
+            self._callers -= 1
+            if not self._callers:
+                self._limit.restore_original_limits()
+                _let_go()
+
+
+def _let_go() -> None:
+    """Newer versions of threadpoolctl let only the thread that set a limit change it, until that thread lets go."""
+    for library in _thread_pools().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread()
+
+
+_blas_limit = _BlasLimit()
 
 
 @contextmanager
 def limited_threads() -> Iterator[None]:
-    """Matrix products use at most `threads` threads while this lasts, in the whole process."""
-    with _thread_pools().limit(limits=_threads, user_api="blas"):
+    """While this lasts, matrix products use one thread in the whole process, or as many as `set_threads` said.
+
+    One in any case on the engine "numba", which cuts the products into parts itself: the idle threads of a BLAS would
+    take the processor from those that work.
+    """
+    _blas_limit.enter(1 if engine_name() == "numba" else _threads or 1)
+    try:
         yield
+    finally:
+        _blas_limit.leave()
 
 
 @functools.cache
@@ -160,6 +305,12 @@ def cache_folder() -> Path:
         return data / "downloads"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "tinyconv"
+
+
+def kernel_folder() -> Path:
+    """Folder where compiled kernels are kept: ``TINYCONV_CACHE``, or ``tinyconv`` in the user's cache folder."""
+    base = os.environ.get("TINYCONV_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tinyconv"
+    return Path(base).expanduser()
 
 
 def _is_ours(readme: Path) -> bool:

@@ -144,7 +144,11 @@ class Layer:
         self.check_input_shape(shape)
         if not self.built:
             self.build(shape)
-        return self.forward(arrays, training)[0]
+        return self.run(arrays, training)
+
+    def run(self, x: Any, training: bool = False) -> Any:
+        """Input -> output, for a caller who wants no gradient."""
+        return self.forward(x, training)[0]
 
     def _add_node(self, x: Any) -> Any:
         """Record a call on symbolic tensors and return what it would give."""

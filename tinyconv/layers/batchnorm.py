@@ -104,15 +104,18 @@ class BatchNormalization(Layer):
         return dx_hat * inverse
 
     def _batch_statistics(self, x: Array) -> tuple[Array, Array]:
-        """Mean and variance of the batch, (C,) each, which also move the moving averages."""
+        """Mean and variance of the batch, (C,) each, which are remembered."""
         axes = tuple(range(x.ndim - 1))
         mean, variance = x.mean(axis=axes), x.var(axis=axes)
-        n = x.size // x.shape[-1]
+        self.remember(mean, variance, x.size // x.shape[-1])
+        return mean, variance
+
+    def remember(self, mean: Array, variance: Array, n: int) -> None:
+        """Move the moving averages towards the statistics (C,) of n numbers a channel."""
         kept = variance * (n / max(n - 1, 1)) if self.unbiased_moving_variance else variance
         for name, batch in (("moving_mean", mean), ("moving_variance", kept)):
             self.state[name] *= self.momentum
             self.state[name] += batch * (1 - self.momentum)
-        return mean, variance
 
     def check_input_shape(self, shape: Any) -> None:
         """Raise ValueError for other channels than the layer was built for, or if they are not on the last axis."""

@@ -4,6 +4,7 @@ Arrays are cut into batches here, generators and data sets are asked for theirs,
 empty, not a number, or of unequal lengths reaches the network.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count, islice
 from typing import Any, NamedTuple
@@ -69,18 +70,34 @@ class Batch(NamedTuple):
 class Arrays:
     """Arrays, cut into batches.
 
+    Samples that do not lie side by side, or are of another type than wanted, are copied together into memory that is
+    used again for later batches, unless somebody has kept the batch.
+
     Args:
         samples: all of them.
         batch_size: samples in a batch; the last one may be smaller.
         shuffle: whether each pass takes them in a new random order.
         steps: batches in a pass of a fixed length, which goes on where the last one stopped; None for all there are.
+        dtype: float type that x is wanted in; as it is, if None.
     """
 
-    def __init__(self, samples: Batch, batch_size: int, shuffle: bool = False, steps: int | None = None) -> None:
+    def __init__(
+        self,
+        samples: Batch,
+        batch_size: int,
+        shuffle: bool = False,
+        steps: int | None = None,
+        dtype: Any = None,
+    ) -> None:
         self.samples, self.shuffle = samples, shuffle
         self.batch_size = positive(batch_size, "batch_size", "batches")
         self._endless = None if steps is None else chain.from_iterable(self._once() for _ in count())
         self.steps = -(-samples.size // self.batch_size) if steps is None else positive(steps, "steps", "batches")
+        most = min(samples.size, self.batch_size)
+        self._x = [_Gatherer(a, most, a.dtype if dtype is None else np.dtype(dtype)) for a in samples.x]
+        self._y = [_Gatherer(a, most, a.dtype) for a in samples.y]
+        self._weights = [None if w is None else _Gatherer(w, most, w.dtype) for w in samples.weights]
+        self._orders = _Room((samples.size,), np.dtype(np.int64))
 
     @property
     def first(self) -> Batch:
@@ -92,9 +109,87 @@ class Arrays:
 
     def _once(self) -> Iterator[Batch]:
         n, size = self.samples.size, self.batch_size
-        order = config.stream("shuffling").permutation(n) if self.shuffle else None
+        order = self._order() if self.shuffle else None
         for start in range(0, n, size):
-            yield self.samples.take(slice(start, start + size) if order is None else order[start : start + size])
+            yield self._take(slice(start, min(start + size, n)) if order is None else order[start : start + size])
+
+    def _order(self) -> Array:
+        """All samples' numbers in a random order: what ``permutation(n)`` of the stream returns, in used memory."""
+        order = self._orders.free()
+        order.fill(1)
+        order[0] = 0
+        np.cumsum(order, out=order)  # 0, 1, 2, ...
+        config.stream("shuffling").shuffle(order)
+        return order
+
+    def _take(self, which: Any) -> Batch:
+        weights = [None if gatherer is None else gatherer.take(which) for gatherer in self._weights]
+        return Batch([gatherer.take(which) for gatherer in self._x], [g.take(which) for g in self._y], weights)
+
+
+#: Bytes that are copied at once where that needs room for a copy in between.
+_PIECE = 2**17
+
+
+class _Gatherer:
+    """Copies chosen samples of an array together.
+
+    Args:
+        source: all samples.
+        most: how many are chosen at most.
+        dtype: of the copies.
+    """
+
+    def __init__(self, source: Array, most: int, dtype: np.dtype[Any]) -> None:
+        self.source, self.dtype = source, dtype
+        self._room = _Room((most, *source.shape[1:]), dtype)
+        self._is_ready = source.dtype == dtype and source.flags.c_contiguous
+        self._rows = max(_PIECE // max(source[:1].nbytes, 1), 1)
+
+    @np.errstate(over="ignore", invalid="ignore")  # NaN and infinity show in the result
+    def take(self, which: Any) -> Array:
+        """The samples of a slice, in place where they are of the wanted type; those of an index array as a copy."""
+        if isinstance(which, slice):
+            part = self.source[which]
+            return part if part.dtype == self.dtype else self._copy(part)
+        taken = self._room.free()[: len(which)]
+        if self._is_ready:
+            return np.take(self.source, which, 0, taken, mode="clip")  # the other modes copy twice, all else too
+        for start in range(0, len(which), self._rows):
+            some = which[start : start + self._rows]
+            taken[start : start + len(some)] = self.source[some if len(some) > 1 else some[0]]
+        return taken
+
+    def _copy(self, part: Array) -> Array:
+        copied = self._room.free()[: len(part)]
+        copied[...] = part
+        return copied
+
+
+class _Room:
+    """Arrays of one shape to write into. One that anybody still holds, or a view of it, is left to them."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._shape, self._dtype = shape, dtype
+        self._arrays: list[Array] = []
+
+    def free(self) -> Array:
+        """An array that nobody else holds; what is in it does not matter."""
+        for i in range(len(self._arrays)):
+            if sys.getrefcount(self._arrays[i]) <= _HELD_BY_A_LIST:
+                return self._arrays[i]
+        array = np.empty(self._shape, self._dtype)
+        self._arrays = [array, *self._arrays[:2]]  # two are in turn where a loop still holds the last batch
+        return array
+
+
+def _held_by_a_list() -> int:
+    alone = [np.empty(1)]
+    return sys.getrefcount(alone[0])
+
+
+#: Python's count of an array's holders where a list is the only one.
+_HELD_BY_A_LIST = _held_by_a_list()
 
 
 class Stream:
@@ -278,14 +373,14 @@ def _check_lengths(arrays: list[tuple[str, Array]], where: str) -> None:
 
 
 def _check_finite(role: str, array: Array, where: str) -> None:
-    """ValueError that names the first cell that is NaN or infinite; works in pieces, to stay small in memory."""
+    """ValueError that names the first cell that is NaN or infinite; in pieces that stay in the processor's cache."""
     if array.dtype.kind != "f":
         return
-    rows = max(2**20 // max(array[:1].size, 1), 1)
+    rows = max(2**16 // max(array[:1].size, 1), 1)
     for start in range(0, len(array), rows):
-        wrong = ~np.isfinite(array[start : start + rows])
-        if wrong.any():
-            first, *rest = first_index(wrong)
+        finite = np.isfinite(array[start : start + rows])
+        if not finite.all():
+            first, *rest = first_index(~finite)
             index = (start + first, *rest)
             way_out = f"Look at {role}[{', '.join(map(str, index))}] and clean the data."
             raise ValueError(sentence(where, f"finite numbers in {role}", f"{array[index]} at index {index}", way_out))

@@ -13,7 +13,7 @@ from tinyconv import losses, metrics
 from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.engine.memory import ParameterMemory
-from tinyconv.engine.plan import Plan
+from tinyconv.engine.plan import Plan, Plans
 from tinyconv.layers import Layer
 from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.models.batches import Batch
@@ -57,40 +57,48 @@ class Learner:
         alone = [tensor not in read and len(tensor.node.outputs) == 1 for tensor in outputs]
         self.heads = _heads(outputs, alone, settings, where)
         cut = [head.tensor for head in self.heads if head.works_on_logits]
-        self.plan = Plan(nodes, inputs, outputs, without_activation=cut)
+        self._plans = Plans(nodes, inputs, outputs, without_activation=cut)
         self.mean_loss = metrics.Mean(name="loss")
         self.memory: ParameterMemory | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """What runs the network now."""
+        return self._plans.current
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a training that diverges shows it in its loss
     def train_step(self, batch: Batch) -> None:
         """Forward, backward, update."""
-        memory = self.lay_out()
-        self.loss_and_gradients(batch, training=True)
-        learned = [(name, part) for name, part in memory.segments if part.stop <= memory.trainable.stop]
-        self.optimizer.step(memory.values[memory.trainable], memory.grads[memory.trainable], learned)
+        memory, plan = self.lay_out(), self.plan
+        with plan.running():
+            self.loss_and_gradients(batch, training=True)
+            learned = [(name, part) for name, part in memory.segments if part.stop <= memory.trainable.stop]
+            plan.update(self.optimizer, memory.values[memory.trainable], memory.grads[memory.trainable], learned)
 
     def loss_and_gradients(
         self, batch: Batch, training: bool, to_inputs: bool = False
     ) -> tuple[float, list[Array | None]]:
         """(loss, its gradients by the inputs, if asked for); those by the parameters are in each layer's ``grads``."""
-        for layer in self.layers:
-            for gradient in layer.grads.values():
-                gradient.fill(0)
-        loss, gradients, caches = self.forward(batch, training, learn=True)
-        dx = self.plan.backward(gradients, caches, to_inputs)
-        for layer, name, regularizer in self._regularized():
-            layer.grads[name] += regularizer.gradient(layer.params[name])
-        return loss, dx
+        plan = self.plan
+        with plan.running():
+            plan.clear_gradients()
+            loss, gradients, caches = self.forward(batch, training, learn=True)
+            dx = plan.backward(gradients, caches, to_inputs)
+            for layer, name, regularizer in self._regularized():
+                layer.grads[name] += regularizer.gradient(layer.params[name])
+            return loss, [None if d is None else d.copy() for d in dx] if to_inputs else dx
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def forward(self, batch: Batch, training: bool, learn: bool) -> tuple[float, list[Array | None], Any]:
         """(loss with regularizers, gradients by the outputs, caches); metrics take note."""
-        outputs, caches = self.plan.forward(batch.x, training, keep=learn)
-        total, gradients = self._penalty(), []
-        for head, y, output, weights in zip(self.heads, batch.y, outputs, batch.weights, strict=True):
-            loss, gradient = head.measure(y, output, weights, learn)
-            total += loss
-            gradients.append(gradient)
+        plan = self.plan
+        with plan.running():
+            outputs, caches = plan.forward(batch.x, training, keep=learn)
+            total, gradients = self._penalty(), []
+            for head, y, output, weights in zip(self.heads, batch.y, outputs, batch.weights, strict=True):
+                loss, gradient = head.measure(y, output, weights, learn)
+                total += loss
+                gradients.append(gradient)
         self.mean_loss.update_state(total, batch.size)
         return total, gradients, caches
 

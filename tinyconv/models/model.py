@@ -9,10 +9,11 @@ from typing import Any
 
 from tinyconv._types import Array, Shape
 from tinyconv.checks import did_you_mean, sentence
-from tinyconv.engine.plan import Plan
+from tinyconv.engine.plan import Plan, Plans
 from tinyconv.layers import InputLayer, Layer
 from tinyconv.layers.base import unique_name
 from tinyconv.layers.graph import SymbolicTensor, topological_order
+from tinyconv.models.plan_table import print_plan
 from tinyconv.models.summary import print_summary
 from tinyconv.models.training import Trainer
 from tinyconv.registry import snake_case
@@ -54,9 +55,11 @@ class Model(Trainer):
         specs = [tensor.shape for tensor in self.inputs]
         self.input_spec = specs[0] if self._single_input else specs
         self._whole_plan: Plan | None = None
+        self._plans = Plans(self.nodes, self.inputs, self.outputs)
 
     @property
     def _plan(self) -> Plan:
+        """The network as a layer of another one runs it: layer by layer."""
         if self._whole_plan is None:
             self._whole_plan = Plan(self.nodes, self.inputs, self.outputs)
         return self._whole_plan
@@ -86,12 +89,17 @@ class Model(Trainer):
         dx = self._plan.backward([dy] if self._single_output else dy, cache, to_inputs=True)
         return dx if self.takes_list else dx[0]
 
+    def run(self, x: Any, training: bool = False) -> Any:
+        """Input array, or list of them -> output array or list, on the engine that `config` names."""
+        y = self._plans.current.predict(x if self.takes_list else [x], training)
+        return y[0] if self._single_output else y
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of the outputs for inputs of these shapes."""
         shapes = dict(zip(self.inputs, input_shape if self.takes_list else [input_shape], strict=True))
         for step in self._plan.steps:
             arguments = [shapes[tensor] for tensor in step.inputs]
-            found = step.layer.compute_output_shape(arguments if step.layer.takes_list else arguments[0])
+            found = step.layers[0].compute_output_shape(arguments if step.layers[0].takes_list else arguments[0])
             shapes.update(zip(step.outputs, found if isinstance(found, list) else [found], strict=True))
         outputs = [shapes[tensor] for tensor in self.outputs]
         return outputs[0] if self._single_output else outputs
@@ -189,6 +197,17 @@ class Model(Trainer):
         """
         self._require_graph()
         print_summary(self, formulas=formulas, **kwargs)
+
+    def plan(self, batch_size: int = 32, print_fn: Any = None) -> None:
+        """Print what runs the network in training: which layers together, how and why, with what memory.
+
+        Args:
+            batch_size: samples in the batch that the memory is for.
+            print_fn: called with each line instead of `print`.
+        """
+        self._require_graph()
+        plan = self._plans.current if self._settings is None else self._learning().plan
+        print_plan(self, plan, batch_size, print_fn)
 
     def save(self, filepath: Any, overwrite: bool = True) -> None:
         """Write architecture and weights to a ``.keras`` file in one step: the old file stays until the new is whole.

@@ -14,7 +14,7 @@ from tinyconv.layers import InputLayer, Layer
 from tinyconv.layers.graph import Node
 from tinyconv.models.formulas import Formulas, layer_formulas, product
 
-__all__ = ["print_summary", "size_text"]
+__all__ = ["draw_table", "print_summary", "printable", "size_text"]
 
 #: Training with more than this many bytes gets a warning.
 LARGE = 4e9
@@ -43,7 +43,7 @@ def print_summary(
         expand_nested: show the layers of models inside, indented.
         show_trainable: add a column that says which layers learn.
     """
-    write = _printable if print_fn is None else print_fn
+    write = printable if print_fn is None else print_fn
     for line in [f'Model: "{model.name}"', *_layer_table(model, line_length, expand_nested, show_trainable)]:
         write(line)
     for line in _totals(model):
@@ -77,7 +77,7 @@ def _layer_table(model: Any, line_length: int | None, expand_nested: bool, show_
         row = [f"{indent}{layer.name} ({type(layer).__name__})", _shape_text(node), f"{layer.count_params():,}"]
         row += [] if line else [_connections(layer, model) or "-"]
         rows.append(row + ([_learns(layer)] if show_trainable else []))
-    return _table(header, rows, {2}, line_length)
+    return draw_table(header, rows, {2}, line_length)
 
 
 def _entries(model: Any, expand: bool, depth: int = 0) -> Iterator[tuple[Layer, str, Node]]:
@@ -157,7 +157,7 @@ def _formula_lines(model: Any, line_length: int | None) -> Iterator[str]:
     rows = [_formula_row(layer, found[layer]) for layer, _, _ in _entries(model, expand=True)]
     yield ""
     yield "For one image, forward:"
-    yield from _table(header, rows, {2, 3, 4}, line_length)
+    yield from draw_table(header, rows, {2, 3, 4}, line_length)
     inner = [found[layer] for layer in found if not hasattr(layer, "nodes")]
     whole = Formulas()
     for costs in inner:
@@ -207,7 +207,7 @@ def _size(size: int | None) -> str:
 # Drawing
 
 
-def _table(header: Row, rows: list[Row], right: set[int], line_length: int | None = None) -> Iterator[str]:
+def draw_table(header: Row, rows: list[Row], right: set[int], line_length: int | None = None) -> Iterator[str]:
     """The lines of a table; columns numbered in ``right`` are flush right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     spare = max((line_length or 0) - sum(widths) - 3 * len(widths) - 1, 0)
@@ -236,7 +236,7 @@ def _rule(signs: str, widths: list[int]) -> str:
 _PLAIN = str.maketrans("┏┳┓┡╇┩├┼┤└┴┘━─┃│·", "+" * 12 + "--||*")
 
 
-def _printable(line: str) -> None:
+def printable(line: str) -> None:
     """Print, with plain letters on a terminal that has no others."""
     try:
         line.encode(sys.stdout.encoding or "ascii")

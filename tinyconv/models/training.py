@@ -13,7 +13,7 @@ from tinyconv import config, optimizers
 from tinyconv._types import Array
 from tinyconv.callbacks import CallbackList, History
 from tinyconv.checks import positive, reject_unknown_arguments, sentence
-from tinyconv.engine.plan import Plan
+from tinyconv.engine.plan import Plans
 from tinyconv.layers import Layer
 from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.models.batches import Arrays, Batch, Stream, is_stream, samples
@@ -30,10 +30,7 @@ class Trainer(Layer):
     inputs: list[SymbolicTensor]
     outputs: list[SymbolicTensor]
     nodes: list[Node]
-
-    @property
-    def _plan(self) -> Plan:
-        raise NotImplementedError
+    _plans: Plans
 
     def build(self, input_shape: Any = None) -> None:
         """Make the parameters; a network that waits for its input's shape takes it from here."""
@@ -221,7 +218,7 @@ class Trainer(Layer):
             for i, batch in enumerate(progress.watch(batches)):
                 self._check_shapes(batch)
                 hooks.on_predict_batch_begin(i)
-                found.append(self._plan.forward(batch.x, training=False, keep=False)[0])
+                found.append(self._plans.current.predict(batch.x))
                 hooks.on_predict_batch_end(i, {"outputs": found[-1]})
                 progress.step({})
             hooks.on_predict_end()
@@ -336,13 +333,13 @@ class Trainer(Layer):
     ) -> Any:
         if arrays is None:
             return Stream(x, self._names, steps, labels, finite=where == "fit", where=where)
-        return Arrays(arrays, 32 if batch_size is None else batch_size, shuffle, steps)
+        return Arrays(arrays, 32 if batch_size is None else batch_size, shuffle, steps, self._float_type)
 
     def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> Any:
         if data is None:
             return None
         if isinstance(data, Batch):
-            return Arrays(data, batch_size or 32, steps=steps)
+            return Arrays(data, batch_size or 32, steps=steps, dtype=self._float_type)
         if not isinstance(data, tuple | list):
             return Stream(data, self._names, steps, True, finite=False, where="validation_data")
         if len(data) not in (2, 3):
@@ -352,7 +349,13 @@ class Trainer(Layer):
             self._samples("validation_data", data[0], data[1], data[2] if len(data) == 3 else None, finite=True),
             batch_size or 32,
             steps=steps,
+            dtype=self._float_type,
         )
+
+    @property
+    def _float_type(self) -> str:
+        """What the layers compute in."""
+        return next((layer.dtype for layer in self.sublayers()), self.dtype)
 
     def _get_ready(self, first: Batch, where: str, learn: bool = False) -> Learner:
         """Check data against network and losses, then make the parameters. Nothing has changed if that fails."""

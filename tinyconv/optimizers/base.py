@@ -6,7 +6,7 @@ update (its *slots*) are more vectors of the same length. So a subclass is one s
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,10 +16,13 @@ from tinyconv.checks import reject_unknown_arguments, sentence
 from tinyconv.optimizers import schedules
 from tinyconv.registry import Configurable
 
-__all__ = ["Optimizer", "Segments"]
+__all__ = ["Optimizer", "Segments", "WholeUpdate"]
 
 #: The parts of the flat vectors that belong to each parameter: ("conv2d/kernel", slice(0, 72)).
 Segments = Sequence[tuple[str, slice]]
+
+#: An update of whole vectors, given weights, gradients and the learning rate.
+WholeUpdate = Callable[[Array, Array, float], None]
 
 #: An update goes over the vectors in blocks of this many numbers: a few of them stay in the processor's cache through
 #: all operations of the formula, where whole vectors would be fetched from memory for each.
@@ -114,7 +117,9 @@ class Optimizer(Configurable):
         """Names of the slots, and the number that each is filled with at first."""
         return {}
 
-    def step(self, values: Array, grads: Array, segments: Segments | None = None) -> None:
+    def step(
+        self, values: Array, grads: Array, segments: Segments | None = None, update: WholeUpdate | None = None
+    ) -> None:
         """One update of all weights, in place.
 
         Args:
@@ -122,16 +127,21 @@ class Optimizer(Configurable):
             grads: their gradients, of the same length and type. Clipping changes them in place.
             segments: names and places of the parameters, for ``clipnorm`` and `exclude_from_weight_decay`; one
                 parameter without a name, if None.
+            update: does what `update` does, on the whole vectors and on ``self.slots``, given weights, gradients and
+                learning rate; `update` block by block, if None.
         """
         self.build(values.size, values.dtype)
         segments = [("", slice(0, values.size))] if segments is None else segments
         rate = self.current_learning_rate
         self._clip(grads, segments)
         self._decay(values, segments, rate)
+        (update or self._update_in_blocks)(values, grads, rate)
+        self.iterations += 1
+
+    def _update_in_blocks(self, values: Array, grads: Array, rate: float) -> None:
         for block in _blocks(values.size):
             slots = {name: slot[block] for name, slot in self.slots.items()}
             self.update(values[block], grads[block], rate, slots, self._scratch[: block.stop - block.start])
-        self.iterations += 1
 
     def update(self, w: Array, g: Array, rate: float, slots: Mapping[str, Array], a: Array) -> None:
         """Change the weights ``w`` and the slots in place, by gradient ``g``; ``a`` is room for one result in between.
