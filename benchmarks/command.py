@@ -85,7 +85,7 @@ class Command:
     ) -> dict[str, Measurement] | None:
         """The same for entrants of any kind; what was measured, or None."""
         self.settings.setdefault("entrants", {})[key] = {name: asdict(entrant) for name, entrant in entrants.items()}
-        self.settings["phases"] = [_plain(asdict(phase)) for phase in phases]
+        self.settings.setdefault("phases", {})[key] = [_plain(asdict(phase)) for phase in phases]
         try:
             self.results[key] = measure(entrants, phases, self.args.rounds, **settings)
         except (RuntimeError, ValueError) as error:

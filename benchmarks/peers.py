@@ -23,8 +23,10 @@ class Competitor(Protocol):
     """A library with a network, made from the problem and a number of threads."""
 
     def load(self, weights: list[Array], data: list[Array]) -> None:
-        """Take tinyconv's weights, and the data of an epoch, as `Problem.data` made them; its first batch is *the*
-        batch below."""
+        """Take tinyconv's weights, and the data of an epoch as `Problem.data` made them.
+
+        The first of them are the batch of the methods below.
+        """
 
     def loss(self) -> float | None:
         """Loss of the batch, as in prediction: without dropout, with the kept statistics."""

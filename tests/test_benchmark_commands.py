@@ -103,7 +103,7 @@ def test_quick_training_step(tmp_path, capsys, model):
     assert found["command"] == "train_step"
     assert found["settings"]["one_at_a_time"]
     assert found["settings"]["entrants"][model][OURS]["problem"]["batch_size"] == 2
-    assert [phase["method"] for phase in found["settings"]["phases"]] == ["train_step", "predict"]
+    assert [phase["method"] for phase in found["settings"]["phases"][model]] == ["train_step", "predict"]
     assert picture.read_bytes().startswith(PNG)
 
 

@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
-
 from engine_cases import check, conv_case, distance, numbers, run
+
 from tinyconv.engine.blocks import tiled
 from tinyconv.engine.blocks.depthwise import Depthwise
 from tinyconv.engine.compiler import kernel
 from tinyconv.engine.kernels.depthwise import (
-    add_products_by_channel, add_products_by_channel_plain, sweep_by_channel, sweep_by_channel_plain,
+    add_products_by_channel,
+    add_products_by_channel_plain,
+    sweep_by_channel,
+    sweep_by_channel_plain,
 )  # fmt: skip
 from tinyconv.layers import DepthwiseConv2D
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from engine_cases import POOLINGS, guarded, intact
+
 from tinyconv.activations import relu as relu_of_layers
 from tinyconv.engine.blocks.case import AVERAGE, EXTREME, STORED, pool_numbers, whole_vectors
 from tinyconv.engine.compiler import kernel
@@ -69,9 +69,7 @@ class Case:
             cells = room[START:].reshape(self.oh, self.ow + GAP, pixel)[:, : self.ow]  # (OH, OW, pixel)
             cells[..., : self.f] = self.y[n] - self.bias
             place = (START, z_row, pixel, self.oh, self.ow)
-            finish(
-                room, *place, bias, self.relu, self.sign, self.pool, n, self.out, self.winner, self.mask
-            )
+            finish(room, *place, bias, self.relu, self.sign, self.pool, n, self.out, self.winner, self.mask)
             room[...] = np.nan
             expand(self.dy, self.out, self.winner, self.mask, n, self.relu, self.pool, room, *place, db)
             self.dz[n] = cells[..., : self.f]
@@ -85,9 +83,7 @@ class Case:
     def plain(self):
         for n in range(N):
             z = self.y[n] - self.bias
-            finish_map_plain(
-                z, self.bias, self.relu, self.sign, self.pool, self.out[n], self.winner[n], self.mask[n]
-            )
+            finish_map_plain(z, self.bias, self.relu, self.sign, self.pool, self.out[n], self.winner[n], self.mask[n])
             self.db += expand_map_plain(
                 self.dy[n], self.out[n], self.winner[n], self.mask[n], self.relu, self.pool, self.dz[n]
             )
@@ -150,7 +146,7 @@ def test_padding_never_wins(pool, worst, way):
     case = Case(np.full((N, 6, 7, 4), worst), pool, relu=False)
     agree(case, way)
     assert np.all(case.out == worst)
-    (KH, KW), (SH, SW), (top, left) = case.window.size, case.window.strides, case.pool[5:]
+    _, _, KW, SH, SW, top, left = case.pool
     for (_, i, j, _), place in np.ndenumerate(case.winner):
         assert 0 <= i * SH - top + place // KW < 6
         assert 0 <= j * SW - left + place % KW < 7

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from engine_cases import POOLINGS, guarded, intact
+
 from tinyconv.engine.blocks.case import AVERAGE, EXTREME, pool_numbers
 from tinyconv.engine.kernels.pooling import pool_backward, pool_backward_plain, pool_forward, pool_forward_plain
 

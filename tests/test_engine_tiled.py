@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-
 from engine_cases import check, conv_case, distance, go, numbers, run
+
 from tinyconv.engine.blocks import tiled
+from tinyconv.engine.blocks.case import EXTREME
 from tinyconv.engine.blocks.tiled import Tiled
 from tinyconv.engine.compiler import kernel
 from tinyconv.engine.kernels.tiled import add_products, add_products_plain, sweep, sweep_plain
@@ -31,7 +32,7 @@ STRIDES = [
 DILATIONS = [
     conv_case(11, 14, 3, 20, dilation=2, padding="same"),
     conv_case(12, 10, 6, 8, groups=2, size=(3, 2), dilation=(2, 3), padding=((3, 1), (0, 4))),
-    conv_case(13, 14, 4, 33, size=(3, 2), strides=(3, 2), dilation=(2, 4)),
+    conv_case(13, 14, 4, 33, size=(3, 2), dilation=(1, 4), relu=True),
 ]
 
 GROUPS = [
@@ -90,6 +91,19 @@ def test_two_slices_equal_one(case):
     assert distance(two.dbias, one.dbias) < 1e-5
 
 
+def test_strides_together_with_dilation():
+    wide = conv_case(13, 14, 4, 33, size=(5, 5), strides=(3, 2))
+    cells = (slice(None), slice(None, None, 2), slice(None, None, 4))  # of a 5x5 kernel that is 0 elsewhere
+    kernel = np.zeros((1, 5, 5, 4, 33), "float32")
+    kernel[cells] = np.random.default_rng(0).normal(size=(1, 3, 2, 4, 33))
+    stuffed = run(Tiled, wide, kernel=kernel[0])
+    dilated = conv_case(13, 14, 4, 33, size=(3, 2), strides=(3, 2), dilation=(2, 4))
+    r = run(Tiled, dilated, kernel=kernel[cells][0], bias=stuffed.bias, x=stuffed.x, dy=stuffed.dy)
+    for name in ("out", "dx", "dbias"):
+        assert distance(getattr(r, name), getattr(stuffed, name)) < 1e-5
+    assert distance(r.dkernel, stuffed.dkernel[None][cells][0]) < 1e-5
+
+
 def test_a_thread_without_images_has_no_gradient():
     one, four = run(Tiled, CASES[1], n=2, threads=1), run(Tiled, CASES[1], n=2, threads=4)
     assert distance(four.dkernel, one.dkernel) < 1e-5
@@ -139,7 +153,8 @@ def test_nan_and_infinity_stay_in_their_image_and_reach_it_whole(case, value):
     x[1, 4, 3, 1] = value
     r = run(Tiled, case, threads=1, x=x)
     np.testing.assert_array_equal(r.out[[0, 2]], plain.out[[0, 2]])
-    assert not np.isfinite(r.out[1]).all()
+    if case.kind != EXTREME or np.isnan(value):  # the smallest of a window may pass over an infinity
+        assert not np.isfinite(r.out[1]).all()
     assert not np.isfinite(r.dkernel).all()
     first_group = case.filters // case.groups
     np.testing.assert_array_equal(r.out[1, ..., first_group:] == plain.out[1, ..., first_group:], case.groups > 1)

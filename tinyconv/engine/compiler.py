@@ -27,7 +27,7 @@ from tinyconv.engine import vector
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(vector.FLOAT_FLAGS)}
 
 #: The files of this folder that kernels are made from: what they may import of tinyconv.
-SOURCES = ("compiler.py", "vector.py", "blocks/case.py", "kernels/*.py")
+SOURCES = ("compiler.py", "lanes.py", "vector.py", "blocks/case.py", "kernels/*.py")
 
 #: Seconds of compiling that pass in silence.
 PATIENCE = 1.0
@@ -39,6 +39,11 @@ _compiling = threading.RLock()
 def inner(function: Callable[..., Any]) -> Any:
     """A function that kernels call; it becomes part of them."""
     return numba.njit(**_OPTIONS)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """An `inner` function that is copied to where it is called: one that passes many vectors is slow if it is not."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
 class Kernel:

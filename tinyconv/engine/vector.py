@@ -10,6 +10,8 @@ kernels cannot wait to be recognised, so they say it: a `vector` holds LANES nei
     splat(s)                the number s in every lane
     + - *   fma(x, y, z)    lane by lane; fma is x*y + z
     relu(x)                 larger of x and 0; NaN stays NaN
+    larger(x, y)            larger of both; y where one is NaN
+    magnitude(x)            x without its sign
     if_beats(x, y, p, q)    p where x > y, or where x is NaN and y is not; else q
     if_equal, if_positive   p where x == y, or x > 0; else q
 
@@ -241,6 +243,20 @@ def relu(_, x):
     return vector(vector), generate
 
 
+@intrinsic
+def larger(_, x, y):
+    def generate(context, b, signature, arguments):
+        return b.select(b.fcmp_ordered(">", *arguments), *arguments)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
+def magnitude(_, x):
+    kind = vector(vector)
+    return kind, lambda context, b, signature, arguments: _call(b, f"llvm.fabs.v{LANES}f32", _VECTOR, *arguments)
+
+
 def _choice(compare):
     @intrinsic
     def choose(_, x, y, p, q):
@@ -337,6 +353,6 @@ def tile(_, MR, NV, KO, KI, A, a, a_r, a_o, a_i, B, b, b_o, b_i, C, c, c_r, accu
 
 if numba.config.DISABLE_JIT:
     from tinyconv.engine.vector_plain import (  # noqa: F811
-        broadcast, fma, if_beats, if_equal, if_positive, load, load_bytes, load_some, relu, root, splat, store,
-        store_bytes, store_some, tile,
+        broadcast, fma, if_beats, if_equal, if_positive, larger, load, load_bytes, load_some, magnitude, relu, root,
+        splat, store, store_bytes, store_some, tile,
     )  # fmt: skip

@@ -62,6 +62,14 @@ def relu(x):
     return np.where(0 > x, np.float32(0), x)
 
 
+def larger(x, y):
+    return np.where(x > y, x, y)
+
+
+def magnitude(x):
+    return np.abs(x)
+
+
 def if_beats(x, y, p, q):
     return np.where(~(x <= y) & ~np.isnan(y), p, q)
 

@@ -1,7 +1,5 @@
 """The depthwise convolution: planned like the tiled one, computed lane by lane."""
 
-from typing import ClassVar
-
 from tinyconv.engine.blocks.case import ConvCase, whole_vectors
 from tinyconv.engine.blocks.tiled import Tiled
 from tinyconv.engine.compiler import Kernel
@@ -17,13 +15,13 @@ class Depthwise(Tiled):
     """
 
     title = "depthwise"
-    kernels: ClassVar[list[Kernel]] = [depthwise_forward, depthwise_backward]
     turned = (3, 0, 1, 2, 4)  # a filter has one input and one output, there is nothing to exchange
 
     def __init__(self, case: ConvCase, threads: int) -> None:
         self.case, self.groups = case, 1
         self.inputs = self.filters = case.filters  # the canvas repeats the channels
         self.pitch = whole_vectors(case.filters)
+        self.kernels: list[Kernel] = [depthwise_forward, depthwise_backward]
         self._plan(threads)
 
     def side_by_side(self, taps: int, step: int, pixel: int, own: int) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import astuple, dataclass
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -118,8 +119,6 @@ class Tiled:
     """
 
     title = "tiles"
-    kernels: ClassVar[list[Kernel]] = [tiled_forward, tiled_backward]
-
     #: The axes of a kernel (KH, KW, CG, groups, FG) in the order in which the sweeps for the image's gradient read it.
     turned: ClassVar[tuple[int, ...]] = (3, 0, 1, 4, 2)
 
@@ -127,18 +126,8 @@ class Tiled:
         self.case, self.groups = case, case.groups
         self.inputs, self.filters = case.channels // case.groups, case.filters // case.groups
         self.pitch = case.channels  # of the canvas
+        self.kernels: list[Kernel] = [tiled_forward, tiled_backward]
         self._plan(threads)
-
-    @property
-    def scratch_bytes(self) -> int:
-        """Bytes of the scratch of all threads."""
-        return sum(array.nbytes for own in self._scratch for array in own.values())
-
-    @property
-    def multiply_adds(self) -> int:
-        """Products of one image's forward pass."""
-        (oh, ow), (kh, kw), case = self.case.map_size, self.case.window.size, self.case
-        return oh * ow * kh * kw * case.channels // case.groups * case.filters
 
     def load(self, kernel: Array, bias: Array | None, training: bool) -> None:
         """Take the weights (KH, KW, C/groups, F) and (F,) into the sweeps' layout."""
@@ -175,13 +164,20 @@ class Tiled:
 
     def gradients(self, dkernel: Array, dbias: Array | None, add: bool) -> None:
         """The threads' sums, in their order, into the layer's gradients."""
-        total = sum(own["dkernel"] for own in self._scratch)[:, :, : self._forward.KI, : self.filters]  # (groups, taps, R, FG)
+        total = self._total("dkernel")[:, :, : self._forward.KI, : self.filters]  # (groups, taps, R, FG)
         split = total.reshape(self.groups, *self.case.window.size, -1, self.filters)  # (groups, KH, KW, CG, FG)
         found = [(dkernel, split.transpose(1, 2, 3, 0, 4).reshape(dkernel.shape))]  # (KH, KW, CG, F)
         if dbias is not None:
-            found.append((dbias, sum(own["dbias"] for own in self._scratch)[: self.case.filters]))
+            found.append((dbias, self._total("dbias")[: self.case.filters]))
         for target, value in found:
             np.add(target, value, out=target) if add else np.copyto(target, value)
+
+    def _total(self, name: str) -> Array:
+        """The sum over the threads, in their order."""
+        total = np.zeros_like(self._scratch[0][name])
+        for own in self._scratch:
+            total += own[name]
+        return total
 
     def side_by_side(self, taps: int, step: int, pixel: int, own: int) -> tuple[int, int, int]:
         """KV, a_v, KI for this many cells of a row of the window: all one stretch, if nothing lies between."""
@@ -200,10 +196,13 @@ class Tiled:
 
     def _plan(self, threads: int) -> None:
         """All sizes and steps, and scratch for so many threads."""
+        (oh, ow), (kh, kw), case = self.case.map_size, self.case.window.size, self.case
+        self.multiply_adds = oh * ow * kh * kw * case.channels // case.groups * case.filters
         shapes = self._plan_forward() | self._plan_backward()
         self._scratch = [{name: zeros(shape) for name, shape in shapes.items()} for _ in range(threads)]
         self._weights, self._bias = zeros((self._forward.weights,)), zeros((self._forward.c_cell,))
         self._turned = zeros((sum(steps.weights for steps in self._sweeps),))
+        self.scratch_bytes = sum(array.nbytes for own in self._scratch for array in own.values())
 
     def _plan_forward(self) -> dict[str, tuple[int, ...]]:
         """One sweep over the canvas, and the bands in which the map comes out of it. Shapes of the scratch it needs."""
@@ -249,19 +248,17 @@ class Tiled:
         room = max(covered(right[0].count, each) for each in (size, OF_ONE))  # for what hangs over the end of a row
         pitch, channels = joined or sw * room, whole_vectors((groups - 1) * self.inputs + vectors * LANES)
         self._sweeps: list[Steps] = []
-        self._taps_of_sweeps = [(rows.taps, columns.taps) for rows in down for columns in right]
-        for rows in down:
-            for columns in right:
-                down_taps = len(rows.taps) if columns.taps else 0  # a sweep without taps writes zeros
-                across = self.side_by_side(max(len(columns.taps), 1), columns.step, pixel, self.filters)
-                self._sweeps.append(
-                    Steps(
-                        ((rows.start + above) * width + columns.start + before) * pixel, pixel, width * pixel,
-                        down_taps, rows.step * width * pixel, *across, sum(done.weights for done in self._sweeps),
-                        (rows.first * pitch + columns.first) * channels, sw * channels, sh * pitch * channels,
-                        rows.count, columns.count, joined, groups, self.filters, self.inputs, vectors, size,
-                    )  # fmt: skip
-                )
+        self._taps_of_sweeps = [(rows.taps, columns.taps) for rows, columns in product(down, right)]
+        for rows, columns in product(down, right):
+            down_taps = len(rows.taps) if columns.taps else 0  # a sweep without taps writes zeros
+            across = self.side_by_side(max(len(columns.taps), 1), columns.step, pixel, self.filters)
+            steps = Steps(
+                ((rows.start + above) * width + columns.start + before) * pixel, pixel, width * pixel,
+                down_taps, rows.step * width * pixel, *across, sum(done.weights for done in self._sweeps),
+                (rows.first * pitch + columns.first) * channels, sw * channels, sh * pitch * channels,
+                rows.count, columns.count, joined, groups, self.filters, self.inputs, vectors, size,
+            )  # fmt: skip
+            self._sweeps.append(steps)
         self._sweep_numbers = np.array([steps.numbers for steps in self._sweeps])
         return {
             "dz": (((above + oh + below) * width + 2 * OF_ONE) * pixel,),
@@ -292,7 +289,7 @@ def bands(case: ConvCase, z_row: int) -> tuple[int, int]:
 
 def _pack(kernel: Array, steps: Steps, weights: Array) -> None:
     """Weights (groups, KO, across, inputs, outputs) into the layout of a sweep."""
-    groups, down, across, inputs, outputs = kernel.shape
+    groups, down, across, inputs, _ = kernel.shape
     if down * across == 0:
         return
     inner = steps.KO * steps.KV * steps.KI

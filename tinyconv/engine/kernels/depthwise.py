@@ -143,7 +143,7 @@ def sweep_by_channel(a, weights, c, steps, first, rows):
                 y0 = y1 = y2 = y3 = y4 = y5 = y6 = splat(np.float32(0))
                 for o in range(KO):
                     at = here + o * a_o + p * LANES
-                    for v in range(KV):
+                    for _ in range(KV):
                         weight = load(weights, w)
                         y0 = fma(load(a, at), weight, y0)
                         y1 = fma(load(a, at + a_cell), weight, y1)

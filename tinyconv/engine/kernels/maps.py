@@ -23,9 +23,22 @@ import numpy as np
 
 from tinyconv.engine.compiler import inner
 from tinyconv.engine.vector import (
-    LANES, fma, if_beats, if_equal, if_positive, load, load_bytes, load_some, relu as positive_part, splat, store,
-    store_bytes, store_some,
+    LANES,
+    fma,
+    if_beats,
+    if_equal,
+    if_positive,
+    load,
+    load_bytes,
+    load_some,
+    splat,
+    store,
+    store_bytes,
+    store_some,
 )  # fmt: skip
+from tinyconv.engine.vector import (
+    relu as positive_part,
+)
 
 #: What happens to the map before it is stored.
 STORED, EXTREME, AVERAGE = 0, 1, 2

@@ -20,27 +20,30 @@ and pixels that several tiles read get the sum of what each sends back. What mov
 A group takes the next few tiles, of one image or of several, so that V and M stay in the cache. Their rows past the
 last tile may be computed too: there is room for them, and nobody looks.
 
+Rounding in all these sums would put a tiny number, of either sign, where the map is exactly 0, over empty background
+say, and ReLU would let half of them through. So a cell that is less than 2^-19 of its tile's largest becomes 0.
+
 The points are 0, 3/4, -3/4, 3/2, -3/2 and infinity; the textbook's 0, 1, -1, 2, -2 lose four times as much to rounding.
 Source: A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308; on the points,
 B. Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution, arXiv:1803.10986.
 """
 
-import numba
 import numpy as np
 
 from tinyconv.engine.blocks.case import CLOSED
-from tinyconv.engine.compiler import inner, kernel
+from tinyconv.engine.compiler import inlined, inner, kernel
 from tinyconv.engine.kernels.images import clear, copy_back, copy_padded
 from tinyconv.engine.kernels.maps import expand_map, finish_map, get, put
 from tinyconv.engine.vector import (
-    FLOAT_FLAGS,
     LANES,
     fma,
     if_beats,
     if_equal,
     if_positive,
+    larger,
     load,
     load_bytes,
+    magnitude,
     splat,
     store,
     store_bytes,
@@ -59,17 +62,15 @@ CELLS = 4
 ROWS_OF_TWO, ROWS_OF_ONE = 6, 12
 TRANSPOSED_OF_TWO, TRANSPOSED_OF_ONE = LANES // 2, LANES
 
+#: Less than this part of a tile's largest cell is rounding.
+ROUNDING = np.float32(2.0**-19)
+
 P, Q = 0.75, 1.5
 _FINITE = (0.0, P, -P, Q, -Q)
 
 #: The numbers in A and B: powers of P and Q, P^2 Q^2, P^2 + Q^2, P Q^2 and P^2 Q.
 P1, P2, P3, Q1, Q2, Q3 = (np.float32(p**k) for p in (P, Q) for k in (1, 2, 3))
 P2Q2, SUM2, PQ2, P2Q = (np.float32(number) for number in (P**2 * Q**2, P**2 + Q**2, P * Q**2, P**2 * Q))
-
-
-def inlined(function):
-    """An `inner` function that is copied to where it is called: one that passes many vectors is slow if it is not."""
-    return numba.njit(nogil=True, error_model="numpy", fastmath=set(FLOAT_FLAGS), forceinline=True)(function)
 
 
 def matrices():
@@ -303,11 +304,42 @@ def _multiply_transposed(V, M, dU, T):
 def _map_out(M, m, z, at, row, F):
     """One tile: 6x6 points of M -> 4x4 cells of z."""
     plane = M.shape[1]
-    rows = _rows_4x6(_six_columns(_points_to_cells, M, m, POINTS * plane, plane))
-    _store4(z, at, F, _points_to_cells(rows[0]))
-    _store4(z, at + row, F, _points_to_cells(rows[1]))
-    _store4(z, at + 2 * row, F, _points_to_cells(rows[2]))
-    _store4(z, at + 3 * row, F, _points_to_cells(rows[3]))
+    a, b, c, d = _cells_out(M, m, plane)
+    _store4(z, at, F, a)
+    _store4(z, at + row, F, b)
+    _store4(z, at + 2 * row, F, c)
+    _store4(z, at + 3 * row, F, d)
+
+
+@inlined
+def _cells_out(M, m, plane):
+    """One tile: 6x6 points of M -> four rows of four cells, 0 where only rounding is left."""
+    a, b, c, d = _rows_4x6(_six_columns(_points_to_cells, M, m, POINTS * plane, plane))
+    a, b, c, d = _points_to_cells(a), _points_to_cells(b), _points_to_cells(c), _points_to_cells(d)
+    most = larger(larger(_largest(a), _largest(b)), larger(_largest(c), _largest(d)))
+    least = fma(most, splat(ROUNDING), most - most)  # NaN for a tile with infinity, and then all cells stay
+    return (
+        _without_rounding(a, least),
+        _without_rounding(b, least),
+        _without_rounding(c, least),
+        _without_rounding(d, least),
+    )
+
+
+@inlined
+def _largest(four):
+    a, b, c, d = four
+    return larger(larger(magnitude(a), magnitude(b)), larger(magnitude(c), magnitude(d)))
+
+
+@inlined
+def _without_rounding(four, least):
+    a, b, c, d = four
+    zero = splat(np.float32(0))
+    return (
+        if_positive(least - magnitude(a), zero, a), if_positive(least - magnitude(b), zero, b),
+        if_positive(least - magnitude(c), zero, c), if_positive(least - magnitude(d), zero, d),
+    )  # fmt: skip
 
 
 @inlined
@@ -329,12 +361,9 @@ def _pool_out(M, first, last, TH, TW, OH, OW, bias, relu, sign, out, winner):
     for t in range(first, last):
         n, i, j = _place(t, TH, TW)
         for f in range(0, bias.size, LANES):
-            columns = _six_columns(_points_to_cells, M, (t - first) * bias.size + f, POINTS * plane, plane)
-            a, b, c, d = _rows_4x6(columns)
-            a, b = _points_to_cells(a), _points_to_cells(b)
+            a, b, c, d = _cells_out(M, (t - first) * bias.size + f, plane)
             _windows_out(a, b, n, 2 * i, 2 * j, f, OH, OW, bias, relu, sign, out, winner)
             if 2 * i + 1 < PH:
-                c, d = _points_to_cells(c), _points_to_cells(d)
                 _windows_out(c, d, n, 2 * i + 1, 2 * j, f, OH, OW, bias, relu, sign, out, winner)
 
 
