@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinyconv import layers
-from tinyconv.engine.blocks.case import AVERAGE, CLOSED, EXTREME, STORED, ConvCase
+from tinyconv.engine.blocks.case import ConvCase
+from tinyconv.engine.kernels.maps import AVERAGE, CLOSED, EXTREME, STORED
 from tinyconv.geometry import Window, pair
 from tinyconv.layers.im2col import cells, pad
 

@@ -10,8 +10,9 @@ pytest.importorskip("numba")
 from engine_cases import distance, guarded, intact
 
 from tinyconv.activations import relu
-from tinyconv.engine.blocks.case import CLOSED, whole_vectors
+from tinyconv.engine.blocks.case import whole_vectors
 from tinyconv.engine.kernels import batchnorm
+from tinyconv.engine.kernels.maps import CLOSED
 from tinyconv.engine.vector import LANES
 from tinyconv.layers import BatchNormalization, Dropout, MaxPooling2D, MinPooling2D
 

@@ -8,9 +8,9 @@ pytest.importorskip("numba")
 import engine_cases
 from engine_cases import conv_case
 
-from tinyconv.engine.blocks.case import CLOSED
 from tinyconv.engine.blocks.direct import Direct
 from tinyconv.engine.kernels import direct
+from tinyconv.engine.kernels.maps import CLOSED
 from tinyconv.engine.vector import LANES
 
 VALID, SAME = (2, 2, "valid"), (2, 2, "same")

@@ -5,9 +5,18 @@ import pytest
 from engine_cases import POOLINGS, guarded, intact
 
 from tinyconv.activations import relu as relu_of_layers
-from tinyconv.engine.blocks.case import AVERAGE, EXTREME, STORED, pool_numbers, whole_vectors
+from tinyconv.engine.blocks.case import pool_numbers, whole_vectors
 from tinyconv.engine.compiler import kernel
-from tinyconv.engine.kernels.maps import CLOSED, expand_map, expand_map_plain, finish_map, finish_map_plain
+from tinyconv.engine.kernels.maps import (
+    AVERAGE,
+    CLOSED,
+    EXTREME,
+    STORED,
+    expand_map,
+    expand_map_plain,
+    finish_map,
+    finish_map_plain,
+)
 from tinyconv.geometry import Window
 
 N = 2

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from engine_cases import POOLINGS, guarded, intact
 
-from tinyconv.engine.blocks.case import AVERAGE, EXTREME, pool_numbers
+from tinyconv.engine.blocks.case import pool_numbers
+from tinyconv.engine.kernels.maps import AVERAGE, EXTREME
 from tinyconv.engine.kernels.pooling import pool_backward, pool_backward_plain, pool_forward, pool_forward_plain
 
 WAYS = {"compiled": (pool_forward, pool_backward), "plain": (pool_forward_plain, pool_backward_plain)}

@@ -5,9 +5,9 @@ import pytest
 from engine_cases import check, conv_case, distance, go, numbers, run
 
 from tinyconv.engine.blocks import tiled
-from tinyconv.engine.blocks.case import EXTREME
 from tinyconv.engine.blocks.tiled import Tiled
 from tinyconv.engine.compiler import kernel
+from tinyconv.engine.kernels.maps import EXTREME
 from tinyconv.engine.kernels.tiled import add_products, add_products_plain, sweep, sweep_plain
 
 CASES = [

@@ -11,8 +11,8 @@ from engine_cases import check, conv_case, distance, go, intact, mathematics, nu
 
 from tinyconv import layers
 from tinyconv.engine.blocks import winograd
-from tinyconv.engine.blocks.case import CLOSED
 from tinyconv.engine.blocks.winograd import Winograd
+from tinyconv.engine.kernels.maps import CLOSED
 from tinyconv.engine.kernels.winograd import matrices, winograd_plain
 
 #: ((H, W), C, F, padding, relu, pool, kind)

@@ -272,6 +272,16 @@ def _thread_pools() -> Any:
     return ThreadpoolController()
 
 
+@contextmanager
+def silent_floats() -> Iterator[None]:
+    """While this lasts, NumPy says nothing of NaN and infinity: they show in the result.
+
+    Decorates functions too. NumPy's own `errstate` does not suit those that call themselves, before NumPy 2.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        yield
+
+
 def columns_budget() -> int:
     """Bytes that a convolution may spend at once on its im2col columns (64 MiB unless set)."""
     return _columns_budget

@@ -201,4 +201,5 @@ def _write(folder: Path, model: Model, history: History, meaning: Meaning, test:
 
 def _versions() -> str:
     threads = f"{config.threads()} thread{'s' * (config.threads() > 1)}"
-    return f"engine {config.engine_name()}, {threads}, tinyconv {tinyconv.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
+    libraries = f"NumPy {np.__version__}, Python {platform.python_version()}"
+    return f"engine {config.engine_name()}, {threads}, tinyconv {tinyconv.__version__}, {libraries}"

@@ -27,7 +27,7 @@ from tinyconv.engine import vector
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(vector.FLOAT_FLAGS)}
 
 #: The files of this folder that kernels are made from: what they may import of tinyconv.
-SOURCES = ("compiler.py", "lanes.py", "vector.py", "blocks/case.py", "kernels/*.py")
+SOURCES = ("compiler.py", "lanes.py", "vector.py", "kernels/*.py")
 
 #: Seconds of compiling that pass in silence.
 PATIENCE = 1.0

@@ -1,4 +1,4 @@
-"""All parameters of a network in one vector, all gradients in another.
+"""Where the engine keeps numbers: all parameters of a network in one vector, all gradients in another.
 
 Each layer's ``params["kernel"]`` becomes a view of a stretch of the vector. So an optimizer step is one pass over two
 vectors, and clipping, saving or averaging needs no list of layers.
@@ -6,11 +6,28 @@ vectors, and clipping, saving or averaging needs no list of layers.
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.layers import Layer
+
+#: Bytes that a processor fetches at once.
+CACHE_LINE = 64
+
+
+def zeros(*shape: int, dtype: Any = np.float32) -> Array:
+    """An array that begins at a cache line, so that no vector of it lies on two.
+
+    >>> zeros(3, 5).ctypes.data % CACHE_LINE
+    0
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + size].view(dtype).reshape(shape)
 
 
 class ParameterMemory:

@@ -22,9 +22,19 @@ import numpy as np
 from tinyconv import activations, config
 from tinyconv._types import Array
 from tinyconv.layers import (
-    Activation, AveragePooling2D, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Dropout, Layer, MaxPooling2D,
-    MinPooling2D, ReLU, Rescaling,
-)  # fmt: skip
+    Activation,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Layer,
+    MaxPooling2D,
+    MinPooling2D,
+    ReLU,
+    Rescaling,
+)
 from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.optimizers.base import Optimizer, Segments
 
@@ -71,7 +81,8 @@ class Step:
 
     def forward(self, x: list[Array], training: bool) -> tuple[list[Array], Any]:
         """Inputs -> (outputs, what `backward` needs)."""
-        y, cache = self._runner.forward(x if self.layers[0].takes_list else x[0], training)
+        arrays: Any = x if self.layers[0].takes_list else x[0]
+        y, cache = self._runner.forward(arrays, training)
         return (y if isinstance(y, list) else [y]), cache
 
     def backward(self, dy: list[Array | None], cache: Any, to_input: bool) -> list[Array | None]:
@@ -153,7 +164,7 @@ class Plan:
             found.append(replace(step, learns=learns, feeds_back=feeds_back, last_use_of=done))
         return found
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # NaN and infinity show in the result
+    @config.silent_floats()
     def forward(self, x: list[Array], training: bool = False, keep: bool = True) -> tuple[list[Array], Cache]:
         """Inputs -> (outputs, what `backward` needs); ``keep=False`` drops what only `backward` needs.
 
@@ -195,7 +206,7 @@ class Plan:
             if not step.writes_gradients:
                 step.clear_gradients()
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    @config.silent_floats()
     def backward(self, dy: Sequence[Array | None], caches: Cache, to_inputs: bool = False) -> list[Array | None]:
         """Gradients by the outputs -> gradients by the inputs, adding to those of the parameters.
 
@@ -244,23 +255,30 @@ class Plans:
     """The plan of a network for the engine that `config` names: made when first asked for, and anew if that changes.
 
     Args:
-        network: the arguments of `Plan`.
+        nodes, inputs, outputs, without_activation: as `Plan` takes them.
     """
 
-    def __init__(self, *network: Any, **more: Any) -> None:
-        self._network, self._more = [list(part) for part in network], more
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        inputs: Iterable[SymbolicTensor],
+        outputs: Iterable[SymbolicTensor],
+        without_activation: Iterable[SymbolicTensor] = (),
+    ) -> None:
+        self._nodes = list(nodes)
+        self._tensors = list(inputs), list(outputs), list(without_activation)
         self._made: tuple[Any, Plan] | None = None
         self._lock = threading.Lock()
 
     @property
     def current(self) -> Plan:
         """The plan to run now."""
-        layers = (layer for node in self._network[0] for layer in node.layer.sublayers())
+        layers = (layer for node in self._nodes for layer in node.layer.sublayers())
         settings = (config.engine_name(), config.threads(), config.winograd(), [layer.dtype for layer in layers])
         with self._lock:
             if self._made is None or self._made[0] != settings:
                 config.tell_once_without_numba()
-                self._made = settings, Plan(*self._network, **self._more, fused=settings[0] == "numba")
+                self._made = settings, Plan(self._nodes, *self._tensors, fused=settings[0] == "numba")
             return self._made[1]
 
 

@@ -35,8 +35,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
+from tinyconv.engine import vector_plain
 from tinyconv.engine.lanes import LANES
-
 
 #: What the compiler may do to floats: fuse a product and a sum, and forget the sign of zero. NaN and infinity count.
 FLOAT_FLAGS = ("contract", "nsz")
@@ -49,7 +49,7 @@ _BYTES = ir.VectorType(ir.IntType(8), LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
 
 
-class _VectorType(types.Type):  # type: ignore[misc]
+class _VectorType(types.Type):
     def __init__(self) -> None:
         super().__init__(name=f"f32x{LANES}")
 
@@ -58,7 +58,7 @@ vector = _VectorType()
 
 
 @register_model(_VectorType)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager, kind):
         super().__init__(manager, kind, _VECTOR)
 
@@ -351,8 +351,5 @@ def tile(_, MR, NV, KO, KI, A, a, a_r, a_o, a_i, B, b, b_o, b_i, C, c, c_r, accu
     return signature, generate
 
 
-if numba.config.DISABLE_JIT:
-    from tinyconv.engine.vector_plain import (  # noqa: F811
-        broadcast, fma, if_beats, if_equal, if_positive, larger, load, load_bytes, load_some, magnitude, relu, root,
-        splat, store, store_bytes, store_some, tile,
-    )  # fmt: skip
+if vars(numba.config)["DISABLE_JIT"]:
+    globals().update({name: twin for name, twin in vars(vector_plain).items() if not name.startswith("_")})

@@ -12,7 +12,7 @@ def _cells(a, i, n=None):
     n = LANES if n is None else min(n, LANES)
     flat = a.reshape(-1)
     assert a.flags.c_contiguous, "the kernels see arrays flat"
-    assert 0 <= i, f"offset {i} before an array of {flat.size} numbers"
+    assert i >= 0, f"offset {i} before an array of {flat.size} numbers"
     assert i + n <= flat.size, f"offset {i} + {n} beyond an array of {flat.size} numbers"
     return flat[i : i + n]
 
@@ -59,7 +59,7 @@ def root(x):
 
 
 def relu(x):
-    return np.where(0 > x, np.float32(0), x)
+    return np.where(x < 0, np.float32(0), x)
 
 
 def larger(x, y):

@@ -146,7 +146,7 @@ class _Gatherer:
         self._is_ready = source.dtype == dtype and source.flags.c_contiguous
         self._rows = max(_PIECE // max(source[:1].nbytes, 1), 1)
 
-    @np.errstate(over="ignore", invalid="ignore")  # NaN and infinity show in the result
+    @config.silent_floats()
     def take(self, which: Any) -> Array:
         """The samples of a slice, in place where they are of the wanted type; those of an index array as a copy."""
         if isinstance(which, slice):

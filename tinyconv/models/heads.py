@@ -73,10 +73,14 @@ class Head:
             shares = np.broadcast_to(shares * self.weight, values.shape).astype(values.dtype)
             gradient = self.loss.backward(shares, cache) if learn else None
         if self.metrics:
-            prediction = self.activation(output) if self.works_on_logits and self.activation else output
+            prediction = self.prediction(output)
             for metric in self.metrics:
                 metric.update_state(y, prediction)
         return loss, gradient
+
+    def prediction(self, output: Array) -> Array:
+        """What the network's user sees, from what the network delivers here."""
+        return self.activation(output) if self.works_on_logits and self.activation else output
 
     def reset(self) -> None:
         """Forget what was measured."""

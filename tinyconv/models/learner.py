@@ -7,9 +7,7 @@ optimizer changes the parameters. `Learner` holds what a step needs; `Trainer` r
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
-from tinyconv import losses, metrics
+from tinyconv import config, losses, metrics
 from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.engine.memory import ParameterMemory
@@ -66,7 +64,7 @@ class Learner:
         """What runs the network now."""
         return self._plans.current
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a training that diverges shows it in its loss
+    @config.silent_floats()  # a training that diverges shows it in its loss
     def train_step(self, batch: Batch) -> None:
         """Forward, backward, update."""
         memory, plan = self.lay_out(), self.plan
@@ -88,7 +86,7 @@ class Learner:
                 layer.grads[name] += regularizer.gradient(layer.params[name])
             return loss, [None if d is None else d.copy() for d in dx] if to_inputs else dx
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    @config.silent_floats()
     def forward(self, batch: Batch, training: bool, learn: bool) -> tuple[float, list[Array | None], Any]:
         """(loss with regularizers, gradients by the outputs, caches); metrics take note."""
         plan = self.plan
@@ -101,6 +99,11 @@ class Learner:
                 gradients.append(gradient)
         self.mean_loss.update_state(total, batch.size)
         return total, gradients, caches
+
+    def predict(self, x: list[Array], training: bool = False) -> list[Array]:
+        """Inputs -> outputs, in the buffers of training."""
+        found = self.plan.predict(x, training)
+        return [head.prediction(output) for head, output in zip(self.heads, found, strict=True)]
 
     def check_labels(self, batch: Batch, where: str) -> None:
         """ValueError where labels do not fit the losses."""

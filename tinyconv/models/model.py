@@ -91,7 +91,7 @@ class Model(Trainer):
 
     def run(self, x: Any, training: bool = False) -> Any:
         """Input array, or list of them -> output array or list, on the engine that `config` names."""
-        y = self._plans.current.predict(x if self.takes_list else [x], training)
+        y = self._predict(x if self.takes_list else [x], training)
         return y[0] if self._single_output else y
 
     def compute_output_shape(self, input_shape: Any) -> Any:

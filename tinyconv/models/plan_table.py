@@ -27,7 +27,8 @@ def print_plan(model: Any, plan: Plan, batch_size: int, print_fn: Callable[[str]
     for line in draw_table(header, [_row(step, batch_size) for step in plan.steps], {4, 5}):
         write(line)
     total = sum(_workspace(step, batch_size) for step in plan.steps)
-    write(f" Workspace for a batch of {batch_size}: {size_text(total)}. Multiply-adds are those of one sample, forward.")
+    what = f"Workspace for a batch of {batch_size}: {size_text(total)}."
+    write(f" {what} Multiply-adds are those of one sample, forward.")
 
 
 def _row(step: Step, batch_size: int) -> list[str]:

@@ -218,7 +218,7 @@ class Trainer(Layer):
             for i, batch in enumerate(progress.watch(batches)):
                 self._check_shapes(batch)
                 hooks.on_predict_batch_begin(i)
-                found.append(self._plans.current.predict(batch.x))
+                found.append(self._predict(batch.x))
                 hooks.on_predict_batch_end(i, {"outputs": found[-1]})
                 progress.step({})
             hooks.on_predict_end()
@@ -366,6 +366,10 @@ class Trainer(Layer):
             learner.lay_out()
         self.build()
         return learner
+
+    def _predict(self, x: list[Array], training: bool = False) -> list[Array]:
+        """Inputs -> outputs, by the plan of training where there is one: its buffers are there already."""
+        return self._plans.current.predict(x, training) if self._learner is None else self._learner.predict(x, training)
 
     def _complete(self, first: Batch) -> None:
         """Check the shape of data; a network that waits for its input's shape takes it from them."""

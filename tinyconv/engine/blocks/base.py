@@ -7,6 +7,7 @@ import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.engine.compiler import Kernel
+from tinyconv.engine.memory import zeros
 from tinyconv.engine.threads import Team
 from tinyconv.layers import Layer
 
@@ -86,7 +87,7 @@ class Buffer:
     def take(self, n: int) -> Array:
         """(n, *shape); what it held before may still be there."""
         if len(self._room) < n:
-            self._room = np.empty((n, *self.shape), self.dtype)
+            self._room = zeros(n, *self.shape, dtype=self.dtype)
         return self._room[:n]
 
 
@@ -95,9 +96,9 @@ def for_kernels(x: Array) -> Array:
     return np.require(x, np.float32, ["C", "W"])
 
 
-def slot(array: Array | None) -> Array:
-    """The array, or one number that stands for an array nobody looks at."""
-    return _NOTHING if array is None else array
+def slot(buffer: Buffer | None, n: int) -> Array:
+    """A buffer's (n, *shape); where there is none, one number that stands for an array nobody looks at."""
+    return _NOTHING if buffer is None else buffer.take(n)
 
 
 _NOTHING = np.zeros((1, 1, 1, 1), np.uint8)

@@ -9,14 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyconv._types import Array
-from tinyconv.engine.vector import LANES
+from tinyconv.engine.kernels.maps import AVERAGE, EXTREME, STORED
+from tinyconv.engine.lanes import LANES
 from tinyconv.geometry import Window
-
-#: What happens to the map of a convolution before it is stored.
-STORED, EXTREME, AVERAGE = 0, 1, 2
-
-#: The place in a window that stands for "no cell": ReLU was closed, no gradient passes.
-CLOSED = 255
 
 
 def whole_vectors(channels: int) -> int:

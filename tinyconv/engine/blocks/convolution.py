@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Protocol
 from tinyconv import config
 from tinyconv._types import Array
 from tinyconv.engine.blocks.base import Block, for_kernels, slot
-from tinyconv.engine.blocks.case import AVERAGE, EXTREME, ConvCase
+from tinyconv.engine.blocks.case import ConvCase
 from tinyconv.engine.blocks.depthwise import Depthwise
 from tinyconv.engine.blocks.direct import Direct
 from tinyconv.engine.blocks.tiled import Tiled
 from tinyconv.engine.blocks.winograd import Winograd
 from tinyconv.engine.compiler import Kernel
+from tinyconv.engine.kernels.maps import AVERAGE, EXTREME
 from tinyconv.engine.threads import Team
 from tinyconv.layers import Conv2D, DepthwiseConv2D, Layer
 from tinyconv.layers.pooling import MaxPooling2D, MinPooling2D, Pooling2D
@@ -25,17 +26,18 @@ class Algorithm(Protocol):
 
     title: ClassVar[str]
     kernels: list[Kernel]
-    scratch_bytes: int
     multiply_adds: int
 
     def __init__(self, case: ConvCase, threads: int) -> None: ...
 
+    @property
+    def scratch_bytes(self) -> int:
+        """Memory of all threads and of the weights in the algorithm's own layout."""
+
     def load(self, kernel: Array, bias: Array | None, training: bool) -> None:
         """Take the weights (KH, KW, C/groups, F) and (F,) into its own layout."""
 
-    def forward(
-        self, thread: int, start: int, stop: int, x: Array, out: Array, winner: Array, mask: Array
-    ) -> None:
+    def forward(self, thread: int, start: int, stop: int, x: Array, out: Array, winner: Array, mask: Array) -> None:
         """Images start <= n < stop: x (N, H, W, C) -> out, winner (N, PH, PW, F), mask (N, OH, OW, F)."""
 
     def backward(
@@ -99,17 +101,19 @@ class Convolution(Block):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """(N, H, W, C) -> (N, PH, PW, F)."""
         x, n = for_kernels(x), len(x)
-        out, winner, mask = self._out.take(n), *self._codes(n)
+        out, winner, mask = self._out.take(n), slot(self._winner, n), slot(self._mask, n)
         self._way.load(self._kernel(self.conv.params), self.conv.params.get("bias"), training)
-        self.share(n, lambda *part: self._way.forward(*part, x, out, winner, mask))
-        return out, x
+        self.share(n, lambda t, a, b: self._way.forward(t, a, b, x, out, winner, mask))
+        return out, (x, training)
 
     def backward(self, dy: Array, cache: Any, to_input: bool = True) -> Array | None:
         """(N, PH, PW, F) -> (N, H, W, C)."""
-        x, dy, n = cache, for_kernels(dy), len(dy)
-        out, winner, mask = self._out.take(n), *self._codes(n)
+        (x, training), dy, n = cache, for_kernels(dy), len(dy)
+        if not training:  # then forward took the weights for itself alone
+            self._way.load(self._kernel(self.conv.params), None, True)
+        out, winner, mask = self._out.take(n), slot(self._winner, n), slot(self._mask, n)
         dx = self._dx.take(n) if to_input else None
-        self.share(n, lambda *part: self._way.backward(*part, x, dy, out, winner, mask, dx))
+        self.share(n, lambda t, a, b: self._way.backward(t, a, b, x, dy, out, winner, mask, dx))
         self._way.gradients(self._kernel(self.conv.grads), self.conv.grads.get("bias"), self.adds)
         return dx
 
@@ -121,10 +125,6 @@ class Convolution(Block):
     def multiply_adds(self) -> int:
         return self._way.multiply_adds
 
-    def _codes(self, n: int) -> tuple[Array, Array]:
-        winner, mask = (buffer and buffer.take(n) for buffer in (self._winner, self._mask))
-        return slot(winner), slot(mask)
-
     def _kernel(self, arrays: dict[str, Array]) -> Array:
         case = self.case  # a depthwise kernel (KH, KW, C, M) has the numbers of (KH, KW, 1, C*M) in the same order
         return arrays["kernel"].reshape(*case.window.size, case.channels // case.groups, case.filters)
@@ -134,7 +134,7 @@ def conv_case(conv: Conv2D, shape: tuple[int, ...], relu: bool, pool: Pooling2D 
     """What a convolution on images of this shape (H, W, C) computes, with what follows it."""
     height, width, channels = shape
     depthwise = isinstance(conv, DepthwiseConv2D)
-    kinds = {MaxPooling2D: "max", MinPooling2D: "min"}
+    kinds: dict[Any, str] = {MaxPooling2D: "max", MinPooling2D: "min"}
     return ConvCase(
         height,
         width,

@@ -9,9 +9,7 @@ from tinyconv._types import Array
 from tinyconv.engine.blocks.case import ConvCase, whole_vectors
 from tinyconv.engine.compiler import Kernel
 from tinyconv.engine.kernels import direct
-
-#: Bytes of a cache line: a vector that lies across two of them takes twice as long to load.
-_LINE = 64
+from tinyconv.engine.memory import zeros
 
 
 class Direct:
@@ -37,7 +35,7 @@ class Direct:
         self._taps = (rows + np.arange(kw * case.channels)).ravel()  # (T,)
         self._filled_taps = np.pad(self._taps, (0, -len(self._taps) % direct.TAPS))  # (T and more,)
         filters = whole_vectors(case.filters)
-        self._weights, self._bias = _aligned(len(self._taps), filters), _aligned(filters)
+        self._weights, self._bias = zeros(len(self._taps), filters), zeros(filters)
         self._kernel = np.zeros(0, "float32")
         self._threads = [_Scratch(canvas, len(self._filled_taps), filters) for _ in range(threads)]
         self._relu = int(case.relu)
@@ -112,15 +110,7 @@ class _Scratch:
     """What one thread writes: arrays named as in the kernels."""
 
     def __init__(self, canvas: tuple[int, ...], taps: int, filters: int) -> None:
-        self.canvas = _aligned(*canvas)
-        self.dkernel, self.dbias = _aligned(taps, filters), _aligned(filters)
+        self.canvas = zeros(*canvas)
+        self.dkernel, self.dbias = zeros(taps, filters), zeros(filters)
         self.dz: Array | None = None
         self.dcanvas: Array | None = None
-
-
-def _aligned(*shape: int) -> Array:
-    """Zeros, the first of them at the beginning of a cache line."""
-    size = 4 * math.prod(shape)
-    room = np.zeros(size + _LINE, "uint8")
-    start = -room.ctypes.data % _LINE
-    return room[start : start + size].view("float32").reshape(shape)

@@ -9,7 +9,14 @@ from tinyconv._types import Array
 from tinyconv.engine.blocks.base import Block, for_kernels, slot
 from tinyconv.engine.blocks.case import whole_vectors
 from tinyconv.engine.kernels.batchnorm import (
-    norm_apply, norm_apply_pooled, norm_back, norm_back_sums, norm_sums, set_backward, set_forward, statistics,
+    norm_apply,
+    norm_apply_pooled,
+    norm_back,
+    norm_back_sums,
+    norm_sums,
+    set_backward,
+    set_forward,
+    statistics,
 )  # fmt: skip
 from tinyconv.engine.threads import Team
 from tinyconv.layers import BatchNormalization, Dropout, Layer
@@ -66,7 +73,7 @@ class Normalization(Block):
             mean, variance = statistics(self._total(), count)
             self.norm.remember(mean, variance, count)
         set_forward(self._numbers, mean, variance, *self._gamma_beta(), self.norm.epsilon)
-        out, winner = self._out.take(n), slot(self._winner and self._winner.take(n))
+        out, winner = self._out.take(n), slot(self._winner, n)
         after = (self._numbers, int(self._relu_after))
         if self._pooled:
             self.share(n, lambda _, a, b: norm_apply_pooled(z, a, b, *entering, *after, self._sign, out, winner))

@@ -4,7 +4,8 @@ from typing import Any
 
 from tinyconv._types import Array
 from tinyconv.engine.blocks.base import Block, for_kernels, slot
-from tinyconv.engine.blocks.case import AVERAGE, EXTREME, pool_numbers
+from tinyconv.engine.blocks.case import pool_numbers
+from tinyconv.engine.kernels.maps import AVERAGE, EXTREME
 from tinyconv.engine.kernels.pooling import pool_backward, pool_forward
 from tinyconv.engine.threads import Team
 from tinyconv.layers.pooling import AveragePooling2D, MinPooling2D, Pooling2D
@@ -36,7 +37,7 @@ class Pooling(Block):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """(N, H, W, C) -> (N, OH, OW, C)."""
         x, n = for_kernels(x), len(x)
-        out, winner = self._out.take(n), slot(self._winner and self._winner.take(n))
+        out, winner = self._out.take(n), slot(self._winner, n)
         self.share(n, lambda _, a, b: pool_forward(x, a, b, self._sign, self._numbers, out, winner))
         return out, winner
 

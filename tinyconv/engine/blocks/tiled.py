@@ -11,10 +11,8 @@ from tinyconv._types import Array
 from tinyconv.engine.blocks.case import ConvCase, whole_vectors
 from tinyconv.engine.compiler import Kernel
 from tinyconv.engine.kernels.tiled import NARROW, OF_ONE, WIDE, tiled_backward, tiled_forward
-from tinyconv.engine.vector import LANES
-
-#: Bytes in a line of the cache.
-LINE = 64
+from tinyconv.engine.lanes import LANES
+from tinyconv.engine.memory import zeros
 
 #: Bytes of the map that a band may have, so that it stays in the second cache.
 BAND_BYTES = 64 * 1024
@@ -118,7 +116,7 @@ class Tiled:
         threads: how many share a batch.
     """
 
-    title = "tiles"
+    title: ClassVar[str] = "tiles"
     #: The axes of a kernel (KH, KW, CG, groups, FG) in the order in which the sweeps for the image's gradient read it.
     turned: ClassVar[tuple[int, ...]] = (3, 0, 1, 4, 2)
 
@@ -199,9 +197,9 @@ class Tiled:
         (oh, ow), (kh, kw), case = self.case.map_size, self.case.window.size, self.case
         self.multiply_adds = oh * ow * kh * kw * case.channels // case.groups * case.filters
         shapes = self._plan_forward() | self._plan_backward()
-        self._scratch = [{name: zeros(shape) for name, shape in shapes.items()} for _ in range(threads)]
-        self._weights, self._bias = zeros((self._forward.weights,)), zeros((self._forward.c_cell,))
-        self._turned = zeros((sum(steps.weights for steps in self._sweeps),))
+        self._scratch = [{name: zeros(*shape) for name, shape in shapes.items()} for _ in range(threads)]
+        self._weights, self._bias = zeros(self._forward.weights), zeros(self._forward.c_cell)
+        self._turned = zeros(sum(steps.weights for steps in self._sweeps))
         self.scratch_bytes = sum(array.nbytes for own in self._scratch for array in own.values())
 
     def _plan_forward(self) -> dict[str, tuple[int, ...]]:
@@ -266,14 +264,6 @@ class Tiled:
             "dkernel": (groups, len(self._taps), tall, forward.vectors * LANES),
             "dbias": (pixel,),
         }
-
-
-def zeros(shape: tuple[int, ...]) -> Array:
-    """Zeros that begin where a line of the cache does: a vector across two lines takes twice as long to load."""
-    size = math.prod(shape)
-    room = np.zeros(size + LINE // 4, np.float32)
-    start = -room.ctypes.data % LINE // 4
-    return room[start : start + size].reshape(shape)
 
 
 def bands(case: ConvCase, z_row: int) -> tuple[int, int]:

@@ -9,10 +9,11 @@ from tinyconv._types import Array
 from tinyconv.engine.blocks.case import ConvCase, whole_vectors
 from tinyconv.engine.compiler import Kernel
 from tinyconv.engine.kernels import winograd
+from tinyconv.engine.memory import CACHE_LINE, zeros
 
 _TAPS = 9
 #: Floats of a cache line.
-_LINE = 16
+_LINE = CACHE_LINE // 4
 
 
 class Winograd:
@@ -43,8 +44,8 @@ class Winograd:
 
         g = winograd.matrices()[2]
         self._points = np.kron(g, g).astype("float32")  # (36, 9): what G . G^T does to 3x3 weights written as 9
-        self._taps, self._turned = _zeros(_TAPS, c, f), _zeros(_TAPS, f, c)
-        self._u, self._ut, self._bias = _zeros(winograd.SQUARE, c, f), _zeros(winograd.SQUARE, f, c), _zeros(f)
+        self._taps, self._turned = zeros(_TAPS, c, f), zeros(_TAPS, f, c)
+        self._u, self._ut, self._bias = zeros(winograd.SQUARE, c, f), zeros(winograd.SQUARE, f, c), zeros(f)
         self._threads = [_Scratch(case, th, tw, c, f, self._group) for _ in range(threads)]
         weights = [self._taps, self._turned, self._u, self._ut, self._bias]
         scratch = [array for thread in self._threads for array in vars(thread).values()]
@@ -110,13 +111,13 @@ class _Scratch:
 
     def __init__(self, case: ConvCase, th: int, tw: int, c: int, f: int, group: int) -> None:
         rows, columns, border = winograd.CELLS * th, winograd.CELLS * tw, winograd.POINTS - winograd.CELLS
-        self.canvas = _zeros(rows + border, columns + border, c)
-        self.dcanvas = _zeros(*self.canvas.shape)
+        self.canvas = zeros(rows + border, columns + border, c)
+        self.dcanvas = zeros(*self.canvas.shape)
         self.v, self.m = _planes(group, c), _planes(group, f)
-        self.du, self.db = _zeros(winograd.SQUARE, c, f), _zeros(f)
+        self.du, self.db = zeros(winograd.SQUARE, c, f), zeros(f)
         if not case.pools_by_two:
-            self.z = _zeros(rows, columns, f)
-            self.dz = _zeros(*self.z.shape)  # stays zero beyond the map, where z does not
+            self.z = zeros(rows, columns, f)
+            self.dz = zeros(*self.z.shape)  # stays zero beyond the map, where z does not
 
 
 def _group(c: int, f: int) -> int:
@@ -128,12 +129,4 @@ def _group(c: int, f: int) -> int:
 def _planes(group: int, channels: int) -> Array:
     """(36, room for whole register tiles), an odd number of cache lines apart: else the planes would share a few."""
     rows = math.ceil(group / winograd.ROWS_OF_ONE) * winograd.ROWS_OF_ONE
-    return _zeros(winograd.SQUARE, (math.ceil(rows * channels / _LINE) | 1) * _LINE)
-
-
-def _zeros(*shape: int) -> Array:
-    """An array that begins at a cache line, so that none of its vectors lies on two."""
-    size = math.prod(shape)
-    room = np.zeros(size + _LINE, "float32")
-    start = -room.ctypes.data % (4 * _LINE) // 4
-    return room[start : start + size].reshape(shape)
+    return zeros(winograd.SQUARE, (math.ceil(rows * channels / _LINE) | 1) * _LINE)

@@ -21,11 +21,10 @@ All kernels work on the images start <= n < stop. (N, C) arrays are images of on
 
 import numpy as np
 
-from tinyconv.engine.blocks.case import CLOSED
 from tinyconv.engine.compiler import inner, kernel
 from tinyconv.engine.kernels.direct import keep_winner
 from tinyconv.engine.kernels.elementwise import share_kept
-from tinyconv.engine.kernels.maps import get, put
+from tinyconv.engine.kernels.maps import CLOSED, get, put
 from tinyconv.engine.vector import LANES, fma, if_equal, if_positive, load, load_bytes, splat, store
 from tinyconv.engine.vector import relu as positive_part
 

@@ -42,12 +42,13 @@ def dense_forward_plain(x, w):
 @kernel("f4[:,::1], f4[:,::1], f4[:,::1], i8, i8, i8, i8")
 def dense_forward(x, w, z, row, rows, column, columns):
     """z = x W: so many rows and columns from the first ones on."""
-    I, O = w.shape
-    for k in range(0, I, STRIP):
-        n = min(STRIP, I - k)
+    inputs, units = w.shape
+    for k in range(0, inputs, STRIP):
+        n = min(STRIP, inputs - k)
         for v in range(column, column + columns, 2 * LANES):
             width = min(2 * LANES, column + columns - v)
-            _product(rows, n, x, row * I + k, I, 1, w, k * O + v, O, z, row * O + v, O, width, 1 if k else 0)
+            here, there = row * inputs + k, row * units + v
+            _product(rows, n, x, here, inputs, 1, w, k * units + v, units, z, there, units, width, 1 if k else 0)
 
 
 def dense_dkernel_plain(x, dz):
@@ -58,8 +59,8 @@ def dense_dkernel_plain(x, dz):
 @kernel("f4[:,::1], f4[:,::1], f4[:,::1], i8, i8, i8")
 def dense_dkernel(x, dz, dw, add, start, stop):
     """dW = x^T dz, or added to it, for the inputs start <= i < stop."""
-    (N, I), O = x.shape, dz.shape[1]
-    _product(stop - start, N, x, start, 1, I, dz, 0, O, dw, start * O, O, O, add)
+    (N, inputs), units = x.shape, dz.shape[1]
+    _product(stop - start, N, x, start, 1, inputs, dz, 0, units, dw, start * units, units, units, add)
 
 
 def dense_dx_plain(w, dz):
@@ -70,12 +71,11 @@ def dense_dx_plain(w, dz):
 @kernel("f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], i8, i8")
 def dense_dx(w, dz_turned, dx, strip, start, stop):
     """dx (N, I) = dz W^T for the inputs start <= i < stop, from dz_turned (O, N or more); strip (16, the same)."""
-    O, columns = dz_turned.shape
-    N, I = dx.shape
+    units, columns = dz_turned.shape
     for i in range(start, stop, 16):
         rows = min(16, stop - i)
-        _product(rows, O, w, i * O, O, 1, dz_turned, 0, columns, strip, 0, columns, columns, 0)
-        for n in range(N):
+        _product(rows, units, w, i * units, units, 1, dz_turned, 0, columns, strip, 0, columns, columns, 0)
+        for n in range(dx.shape[0]):
             for r in range(rows):
                 dx[n, i + r] = strip[r, n]
 

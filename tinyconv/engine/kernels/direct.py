@@ -24,10 +24,9 @@ A pixel that is NaN or infinite makes all of dkernel NaN that it meets, also whe
 
 import numpy as np
 
-from tinyconv.engine.blocks.case import CLOSED, EXTREME
 from tinyconv.engine.compiler import inner, kernel
 from tinyconv.engine.kernels.images import copy_back, copy_padded, copy_padded_plain
-from tinyconv.engine.kernels.maps import expand_map_plain, finish_map_plain, get, put
+from tinyconv.engine.kernels.maps import CLOSED, EXTREME, expand_map_plain, finish_map_plain, get, put
 from tinyconv.engine.vector import (
     LANES,
     broadcast,

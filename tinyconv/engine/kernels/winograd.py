@@ -30,10 +30,9 @@ B. Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convol
 
 import numpy as np
 
-from tinyconv.engine.blocks.case import CLOSED
 from tinyconv.engine.compiler import inlined, inner, kernel
 from tinyconv.engine.kernels.images import clear, copy_back, copy_padded
-from tinyconv.engine.kernels.maps import expand_map, finish_map, get, put
+from tinyconv.engine.kernels.maps import CLOSED, expand_map, finish_map, get, put
 from tinyconv.engine.vector import (
     LANES,
     fma,
