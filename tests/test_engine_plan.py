@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinyconv import Input, Model, Sequential, config
+from tinyconv.callbacks import Callback
 from tinyconv.layers import (
     Activation,
     Add,
@@ -24,6 +25,8 @@ from tinyconv.layers import (
     ReLU,
     Rescaling,
 )
+
+from tinyconv.losses import SparseCategoricalCrossentropy
 
 pytest.importorskip("numba")
 
@@ -253,18 +256,40 @@ def test_nan_and_infinity_show(name, bad):
     assert np.isnan(found[1]).all() >= np.isnan(expected[1]).all()
 
 
-def test_training_allocates_nothing_large():
-    model = network(NETWORKS["conv, pool"][0] + [Flatten(), Dense(64, activation="relu")])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    big = np.random.default_rng(0).random((512, *IMAGE), dtype=np.float32)
-    y = np.random.default_rng(1).integers(0, 3, 512)
-    model.fit(big, y, batch_size=256, verbose=0)
+class Watch(Callback):
+    """Traces memory from the end of the first step on, or of the first epoch."""
 
-    tracemalloc.start()
-    model.fit(big, y, batch_size=256, epochs=2, verbose=0)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2**20
+    def __init__(self, since):
+        self.since = since
+
+    def begin(self):
+        if not tracemalloc.is_tracing():
+            tracemalloc.start()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.since == "step":
+            self.begin()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.begin()
+
+    def on_train_end(self, logs=None):
+        self.peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize("since", ["step", "epoch"])
+def test_training_allocates_nothing_large(dtype, since):
+    hidden = [relu_conv(16), MaxPooling2D(), relu_conv(24), BatchNormalization(), MaxPooling2D(), Dropout(0.2), Flatten()]
+    model = Sequential([Input((61, 56, 3)), Rescaling(1 / 255), *hidden, Dense(64, activation="relu"), Dense(3)])
+    model.compile("adam", SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (200, 61, 56, 3)).astype(dtype), rng.integers(0, 3, 200)  # 2.6 MB of float32 in a batch
+    held_out = (x[:70], y[:70]) if since == "epoch" else None  # its first batch needs memory of its own
+    watch = Watch(since)
+    model.fit(x, y, batch_size=64, epochs=2, validation_data=held_out, callbacks=[watch], verbose=0)
+    assert watch.peak < 2**20
 
 
 def test_the_plan_is_printed():

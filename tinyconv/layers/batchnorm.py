@@ -95,18 +95,18 @@ class BatchNormalization(Layer):
         x_hat, inverse, learning = cache
         axes = tuple(range(dy.ndim - 1))
         if self.center:
-            self.grads["beta"] += dy.sum(axis=axes)
+            self.grads["beta"] += dy.sum(axis=axes, dtype="float64")
         if self.scale:
-            self.grads["gamma"] += (dy * x_hat).sum(axis=axes)
+            self.grads["gamma"] += (dy * x_hat).sum(axis=axes, dtype="float64")
         dx_hat = dy * self.params["gamma"] if self.scale else dy
         if learning:  # mean and variance depend on x too: take out what they pass on
-            dx_hat = dx_hat - dx_hat.mean(axis=axes) - x_hat * (dx_hat * x_hat).mean(axis=axes)
+            dx_hat = dx_hat - _mean(dx_hat) - x_hat * _mean(dx_hat * x_hat)
         return dx_hat * inverse
 
     def _batch_statistics(self, x: Array) -> tuple[Array, Array]:
         """Mean and variance of the batch, (C,) each, which are remembered."""
-        axes = tuple(range(x.ndim - 1))
-        mean, variance = x.mean(axis=axes), x.var(axis=axes)
+        mean = _mean(x)
+        variance = _mean((x - mean) ** 2)
         self.remember(mean, variance, x.size // x.shape[-1])
         return mean, variance
 
@@ -137,3 +137,9 @@ class BatchNormalization(Layer):
         """The moving averages: mean (C,) and variance (C,)."""
         c = (known_channels(input_shape, self.title),)
         return {"moving_mean": c, "moving_variance": c}
+
+
+def _mean(x: Array) -> Array:
+    """Of each channel: (N, ..., C) -> (C,). Summed in float64, for every term moves the last digits of a float32."""
+    mean: Array = x.mean(axis=tuple(range(x.ndim - 1)), dtype="float64").astype(x.dtype)
+    return mean

@@ -178,9 +178,9 @@ class _Room:
         for i in range(len(self._arrays)):
             if sys.getrefcount(self._arrays[i]) <= _HELD_BY_A_LIST:
                 return self._arrays[i]
-        array = np.empty(self._shape, self._dtype)
-        self._arrays = [array, *self._arrays[:2]]  # two are in turn where a loop still holds the last batch
-        return array
+        new = [np.empty(self._shape, self._dtype) for _ in range(1 if self._arrays else 2)]
+        self._arrays = [*new, *self._arrays[:2]]  # two take turns, for a loop still holds the last batch
+        return self._arrays[0]
 
 
 def _held_by_a_list() -> int:
