@@ -69,8 +69,8 @@ def test_dkernel(n, i, o, add):
     if add:
         dw[...] = 3
     middle = i // 2
-    dense_dkernel(x, dz, dw, add, 0, middle)
-    dense_dkernel(x, dz, dw, add, middle, i)
+    dense_dkernel(x, dz, dw, o, add, 0, middle)
+    dense_dkernel(x, dz, dw, o, add, middle, i)
     assert_close(dw, dense_dkernel_plain(x.astype("f8"), dz) + 3 * add)
     assert_untouched(fence)
 

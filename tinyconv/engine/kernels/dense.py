@@ -7,7 +7,8 @@ With a batch of N rows x, a kernel W (I, O) and the gradient dz of its output z 
     dx          dx = dz W^T     tiles of dx^T = W dz^T: 8 inputs by two vectors of *samples*, written back turned round,
                                 so that the large W is read as it lies and only the small dx is transposed
 
-A thread takes a slice of z's rows or columns, or of W's rows. O must be a multiple of LANES; BLAS does the others.
+A thread takes a slice of z's rows or columns, or of W's rows. Columns are taken in whole vectors. Where O is no multiple
+of LANES, the caller copies the last columns into arrays of one vector's width, and calls again with those.
 """
 
 import numpy as np
@@ -56,11 +57,11 @@ def dense_dkernel_plain(x, dz):
     return x.T @ dz
 
 
-@kernel("f4[:,::1], f4[:,::1], f4[:,::1], i8, i8, i8")
-def dense_dkernel(x, dz, dw, add, start, stop):
-    """dW = x^T dz, or added to it, for the inputs start <= i < stop."""
+@kernel("f4[:,::1], f4[:,::1], f4[:,::1], i8, i8, i8, i8")
+def dense_dkernel(x, dz, dw, columns, add, start, stop):
+    """dW = x^T dz, or added to it, for the inputs start <= i < stop and the first columns."""
     (N, inputs), units = x.shape, dz.shape[1]
-    _product(stop - start, N, x, start, 1, inputs, dz, 0, units, dw, start * units, units, units, add)
+    _product(stop - start, N, x, start, 1, inputs, dz, 0, units, dw, start * units, units, columns, add)
 
 
 def dense_dx_plain(w, dz):
