@@ -144,7 +144,8 @@ def test_as_a_module():
     assert out == f"tinyconv {tinyconv.__version__}\n"
 
 
-def test_reader_that_has_seen_enough():
+def test_reader_that_has_seen_enough(monkeypatch):
+    monkeypatch.setenv("TINYCONV_ENGINE", "numpy")  # nothing is said of Numba where it is missing
     with process("reproduce") as running:
         running.stdout.close()
         assert running.stderr.read() == ""

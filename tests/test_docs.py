@@ -1,6 +1,7 @@
-"""The README: its programs run and print what it shows, its commands exist, and so do the files it names."""
+"""The pages: programs run and print what is shown, and commands, settings and files that are named exist."""
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -10,13 +11,13 @@ from pathlib import Path
 import pytest
 from command_line import cache_fixture
 
-from tinyconv import cli
+from tinyconv import cli, config
 
 cache = cache_fixture()
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/engine.md"]
 
 #: (program, the output shown under it) for each Python block.
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
@@ -25,10 +26,11 @@ _NUMBER = re.compile(r"[\d.,]*\d%?")
 
 def printed_by(program):
     """What a program prints."""
-    out = io.StringIO()
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")  # a terminal that can draw the lines of tables
     with contextlib.redirect_stdout(out):
         exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
-    return out.getvalue()
+    out.seek(0)
+    return out.read()
 
 
 def without_times(text):
@@ -46,11 +48,21 @@ def numbers(text):
 
 
 def test_every_program_shows_its_output():
-    assert len(PROGRAMS) == README.count("```python") == 2
+    assert len(PROGRAMS) == README.count("```python") == 3
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    """What a newcomer has: no engine chosen. A program may set the number of threads."""
+    monkeypatch.delenv("TINYCONV_ENGINE", raising=False)
+    yield
+    config.set_threads(None)
 
 
 @pytest.mark.parametrize(("program", "shown"), PROGRAMS, ids=[str(i) for i in range(len(PROGRAMS))])
-def test_program_prints_what_is_shown(program, shown):
+def test_program_prints_what_is_shown(program, shown, settings):
+    if "engine numba" in shown:
+        pytest.importorskip("numba")
     ref, comp = without_times(shown), without_times(printed_by(program))
     assert _NUMBER.sub("#", comp) == _NUMBER.sub("#", ref)
     # Another processor rounds otherwise, and training magnifies that; a wrong claim would be further off.
@@ -74,6 +86,21 @@ def test_command_is_understood(command):
     cli.make_parser().parse_args(command.split()[1:])
 
 
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`python -m (benchmarks\.[^`]+)`", README))))
+def test_benchmark_is_understood(command, capsys):
+    module, *arguments = command.split()
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(module).main([*arguments, "--help"])
+    assert end.value.code == 0
+
+
+def test_every_benchmark_is_mentioned():
+    files = sorted((ROOT / "benchmarks").glob("*.py"))
+    commands = [path.stem for path in files if "\ndef main(arguments" in path.read_text(encoding="utf-8")]
+    assert commands == ["epoch", "layers", "scaling", "start", "train_step"]
+    assert [name for name in commands if f"`python -m benchmarks.{name}" not in README] == []
+
+
 def test_every_subcommand_is_mentioned():
     assert [name for name in cli.COMMANDS if f"`tinyconv {name}" not in README] == []
 
@@ -95,6 +122,22 @@ def test_ci_script_is_sound():
     assert subprocess.run(["bash", "-n", ROOT / ".ci/run"], check=False).returncode == 0
 
 
+# Settings
+
+
+def test_settings_exist():
+    named = {name for page in PAGES for name in re.findall(r"\bconfig\.(?!py\b)(\w+)", _text(page))}
+    assert {"set_engine", "engine", "set_threads", "set_winograd"} <= named
+    assert [name for name in sorted(named) if not hasattr(config, name)] == []
+
+
+def test_environment_variables_are_looked_at():
+    named = {name for page in PAGES for name in re.findall(r"\bTINYCONV_\w+", _text(page))}
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tinyconv").rglob("*.py"))
+    assert {"TINYCONV_ENGINE", "TINYCONV_CACHE"} <= named
+    assert [name for name in sorted(named) if f'"{name}"' not in sources] == []
+
+
 # Files
 
 
@@ -105,7 +148,7 @@ def _text(page):
 def named_files():
     """(page, path) for every path in backticks and every link to a file."""
     pattern = re.compile(
-        r"`((?:\.ci|tinyconv|tests|data|docs)/[\w./]*)`|`(\w+\.(?:md|cfg|toml))`|\]\((?!https?:)([^)]+)\)"
+        r"`((?:\.ci|tinyconv|tests|data|docs|benchmarks)/[\w./]*)`|`(\w+\.(?:md|cfg|toml))`|\]\((?!https?:)([^)]+)\)"
     )
     return sorted({(page, next(filter(None, groups))) for page in PAGES for groups in pattern.findall(_text(page))})
 

@@ -213,7 +213,7 @@ def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch, 
         compiler._temporary_folder()
 
 
-@pytest.mark.parametrize("file", ["vector.py", "blocks/case.py", "kernels/optimizers.py", "kernels/a_new_one.py"])
+@pytest.mark.parametrize("file", ["vector.py", "lanes.py", "kernels/optimizers.py", "kernels/a_new_one.py"])
 def test_every_source_counts_in_the_folders_name(file, tmp_path, monkeypatch):
     shutil.copytree(HERE, tmp_path / "engine", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(compiler, "__file__", str(tmp_path / "engine" / "compiler.py"))

@@ -25,7 +25,6 @@ from tinyconv.layers import (
     ReLU,
     Rescaling,
 )
-
 from tinyconv.losses import SparseCategoricalCrossentropy
 
 pytest.importorskip("numba")
@@ -281,8 +280,9 @@ class Watch(Callback):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
 @pytest.mark.parametrize("since", ["step", "epoch"])
 def test_training_allocates_nothing_large(dtype, since):
-    hidden = [relu_conv(16), MaxPooling2D(), relu_conv(24), BatchNormalization(), MaxPooling2D(), Dropout(0.2), Flatten()]
-    model = Sequential([Input((61, 56, 3)), Rescaling(1 / 255), *hidden, Dense(64, activation="relu"), Dense(3)])
+    hidden = [relu_conv(16), MaxPooling2D(), relu_conv(24), BatchNormalization(), MaxPooling2D(), Dropout(0.2)]
+    dense = [Flatten(), Dense(64, activation="relu"), Dense(3)]
+    model = Sequential([Input((61, 56, 3)), Rescaling(1 / 255), *hidden, *dense])
     model.compile("adam", SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (200, 61, 56, 3)).astype(dtype), rng.integers(0, 3, 200)  # 2.6 MB of float32 in a batch

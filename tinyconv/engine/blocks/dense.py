@@ -8,8 +8,6 @@ are copied into arrays of one vector's width, which go through the same products
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tinyconv._types import Array
 from tinyconv.engine.blocks.base import Block, for_kernels
 from tinyconv.engine.blocks.case import whole_vectors

@@ -7,8 +7,8 @@ With a batch of N rows x, a kernel W (I, O) and the gradient dz of its output z 
     dx          dx = dz W^T     tiles of dx^T = W dz^T: 8 inputs by two vectors of *samples*, written back turned round,
                                 so that the large W is read as it lies and only the small dx is transposed
 
-A thread takes a slice of z's rows or columns, or of W's rows. Columns are taken in whole vectors. Where O is no multiple
-of LANES, the caller copies the last columns into arrays of one vector's width, and calls again with those.
+A thread takes a slice of z's rows or columns, or of W's rows. Columns are taken in whole vectors. Where O is no
+multiple of LANES, the caller copies the last columns into arrays of one vector's width, and calls again with those.
 """
 
 import numpy as np
