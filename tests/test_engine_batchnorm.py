@@ -9,12 +9,24 @@ pytest.importorskip("numba")
 
 from engine_cases import distance, guarded, intact
 
+from tinyconv import Input, Model, config
 from tinyconv.activations import relu
 from tinyconv.engine.blocks.case import whole_vectors
+from tinyconv.engine.blocks.normalization import Normalization
 from tinyconv.engine.kernels import batchnorm
 from tinyconv.engine.kernels.maps import CLOSED
 from tinyconv.engine.vector import LANES
-from tinyconv.layers import BatchNormalization, Dropout, MaxPooling2D, MinPooling2D
+from tinyconv.layers import (
+    Add,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPooling2D,
+    MinPooling2D,
+    ReLU,
+)
 
 NOTHING = np.zeros((1, 1, 1, 1), "float32")
 NO_CODES = np.zeros((1, 1, 1, 1), "uint8")
@@ -90,24 +102,32 @@ def machine(case, z, gamma, beta, moving, slices=2, dy=None):
     size = (height, width) if case.pool is None else case.pool(padding=case.padding).compute_output_shape(z.shape)[1:3]
     out = guarded(np.full((n, *size, channels), np.nan))
     winner = guarded(np.full(out.shape, 99), "uint8") if case.pool else NO_CODES
+    won = guarded(np.full(out.shape, np.nan))
     for k in range(slices):
         if case.pool:
-            batchnorm.norm_apply_pooled(*before[k], numbers, case.relu_after, case.sign, out, winner)
+            batchnorm.norm_apply_pooled(*before[k], numbers, case.relu_after, case.sign, out, winner, won)
         else:
             batchnorm.norm_apply(*before[k], numbers, case.relu_after, out)
     assert intact(out)
+    assert intact(won)
     assert not case.pool or intact(winner)
     if dy is None:
         return out, winner, mean, variance
     dy, dz = guarded(dy), guarded(np.full(z.shape, np.nan))
-    pooled = int(case.pool is not None)
-    for k in range(slices):
-        batchnorm.norm_back_sums(*before[k], numbers, case.relu_after, dy, winner, pooled, sums[k], scratch)
+    scratch.fill(np.nan)
+    for k, (_, start, stop, *_) in enumerate(before):
+        if case.pool:
+            batchnorm.norm_back_sums_pooled(start, stop, numbers, dy, winner, won, sums[k], scratch)
+        else:
+            batchnorm.norm_back_sums(*before[k], numbers, case.relu_after, dy, sums[k], scratch)
     dgamma, dbeta = batchnorm.set_backward(
         numbers, sums.sum(axis=0), case.count, mean, variance, gamma, EPSILON, case.training
     )
     for k in range(slices):
-        batchnorm.norm_back(*before[k], numbers, case.relu_after, dy, winner, pooled, dz)
+        if case.pool:
+            batchnorm.norm_back_pooled(*before[k], numbers, dy, winner, dz)
+        else:
+            batchnorm.norm_back(*before[k], numbers, case.relu_after, dy, dz)
     assert intact(dz)
     return out, winner, mean, variance, dgamma, dbeta, dz
 
@@ -168,7 +188,7 @@ def test_a_slice_without_images_sums_to_nothing():
     assert (sums == 0).all()
 
 
-@pytest.mark.parametrize("name", ["everything", "dropout, relu", "min", "relu, max, odd map, valid"])
+@pytest.mark.parametrize("name", ["everything", "dropout, relu", "vectors", "min", "relu, max, odd map, valid"])
 def test_kernels_equal_their_plain_twins(name):
     case = CASES[name]
     z, gamma, beta, *moving = numbers_of(case)
@@ -181,17 +201,21 @@ def test_kernels_equal_their_plain_twins(name):
     plain_mean, plain_variance = batchnorm.statistics(sums, case.count)
     batchnorm.set_forward(numbers, plain_mean, plain_variance, gamma, beta, EPSILON)
     plain_out, plain_winner, plain_dz = np.empty_like(out), np.empty_like(winner), np.empty_like(dz)
+    won = np.empty_like(out)
     if case.pool:
-        batchnorm.norm_apply_pooled_plain(*before, numbers, case.relu_after, case.sign, plain_out, plain_winner)
+        batchnorm.norm_apply_pooled_plain(*before, numbers, case.relu_after, case.sign, plain_out, plain_winner, won)
         np.testing.assert_array_equal(winner, plain_winner)
+        batchnorm.norm_back_sums_pooled_plain(0, len(z), numbers, dy, winner, won, sums)
     else:
         batchnorm.norm_apply_plain(*before, numbers, case.relu_after, plain_out)
-    after = numbers, case.relu_after, dy, winner, case.pool is not None
-    batchnorm.norm_back_sums_plain(*before, *after, sums)
+        batchnorm.norm_back_sums_plain(*before, numbers, case.relu_after, dy, sums)
     plain_dgamma, plain_dbeta = batchnorm.set_backward(
         numbers, sums, case.count, plain_mean, plain_variance, gamma, EPSILON, True
     )
-    batchnorm.norm_back_plain(*before, *after, plain_dz)
+    if case.pool:
+        batchnorm.norm_back_pooled_plain(*before, numbers, dy, winner, plain_dz)
+    else:
+        batchnorm.norm_back_plain(*before, numbers, case.relu_after, dy, plain_dz)
     found = mean, variance, out, dgamma, dbeta, dz
     plain = plain_mean, plain_variance, plain_out, plain_dgamma, plain_dbeta, plain_dz
     for a, b in zip(found, plain, strict=True):
@@ -249,13 +273,69 @@ def test_ties_go_to_the_first_cell(pool):
     assert (winner == 0).all()
 
 
-def test_dz_may_be_written_over_z():
-    case = CASES["everything"]
+@pytest.mark.parametrize("pool", [MaxPooling2D, MinPooling2D])
+def test_a_channel_without_slope_has_its_first_cells(pool):
+    case = Case((2, 4, 6, 3), pool=pool)
+    z, gamma, beta, *moving = numbers_of(case)
+    gamma[1] = 0
+    dy = np.random.default_rng(1).normal(size=(2, 2, 3, 3))
+    _, winner, *found = machine(case, z, gamma, beta, moving, dy=dy)
+    assert (winner[..., 1] == 0).all()
+    assert (winner[..., 0] != 0).any()
+    for a, b in zip(found, mathematics(case, z, gamma, beta, moving, dy)[1:], strict=True):
+        assert distance(a, b) < 1e-5
+
+
+def test_a_first_row_unlike_the_rest_does_not_spoil_the_variance():
+    z = np.random.default_rng(0).normal(size=(2, 8, 40, 3)).astype("float32")
+    z[:, 0] += 1000
+    *_, mean, variance = machine(Case(z.shape), z, 1, 0, (0, 1))
+    wanted = z.astype("float64").var(axis=(0, 1, 2))
+    np.testing.assert_allclose(mean, z.mean(axis=(0, 1, 2), dtype="float64"), rtol=0, atol=2e-6 * wanted.max() ** 0.5)
+    np.testing.assert_allclose(variance, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["everything", "dropout, relu"])
+def test_dz_may_be_written_over_z(name):
+    case = CASES[name]
     z = numbers_of(case)[0]
     numbers = np.random.default_rng(2).normal(size=(5, whole_vectors(case.shape[3]))).astype("float32")
-    dy = np.random.default_rng(1).normal(size=(4, 4, 3, case.shape[3])).astype("float32")
+    dy = np.random.default_rng(1).normal(size=(4, 4, 3, case.shape[3]) if case.pool else z.shape).astype("float32")
     winner = np.random.default_rng(4).integers(0, 4, dy.shape).astype("uint8")
     apart, over = np.empty_like(z), z.copy()
     for source, dz in ((z, apart), (over, over)):
-        batchnorm.norm_back(source, 0, 4, 1, case.draws, case.rate, numbers, 1, dy, winner, 1, dz)
+        before = source, 0, len(z), 1, case.draws, case.rate, numbers
+        if case.pool:
+            batchnorm.norm_back_pooled(*before, dy, winner, dz)
+        else:
+            batchnorm.norm_back(*before, 1, dy, dz)
     np.testing.assert_array_equal(apart, over)
+
+
+def gradients(model, engine, x):
+    """(by the input, by the parameters) of one step."""
+    model.compile("sgd", "mse")
+    with config.engine(engine):
+        _, dx = model.loss_and_gradients(x, np.ones((len(x), *model.output_shape[1:]), "float32"))
+        return [dx[0], *(g.copy() for layer in model.layers for g in layer.grads.values())]
+
+
+def normalizations(model):
+    with config.engine("numba"):
+        return [step.runs for step in model._plans.current.steps if isinstance(step.runs, Normalization)]
+
+
+@pytest.mark.parametrize("read_twice", [False, True])
+def test_the_gradient_goes_over_a_map_that_nobody_else_reads(read_twice):
+    image = Input((6, 7, 2))
+    z = Conv2D(5, 3)(BatchNormalization()(image))
+    y = MaxPooling2D()(BatchNormalization()(ReLU()(z)))
+    model = Model(image, Add()([Flatten()(y), Dense(20)(Flatten()(z))]) if read_twice else y)
+    x = np.random.default_rng(0).normal(size=(3, 6, 7, 2)).astype("float32")
+    before = x.copy()
+    for found, wanted in zip(gradients(model, "numba", x), gradients(model, "numpy", x), strict=True):
+        assert np.abs(found - wanted).max() < 1e-5 * max(1, np.abs(wanted).max())
+    np.testing.assert_array_equal(x, before)
+    first, second = normalizations(model)
+    assert first.workspace(1, to_input=True) > first.workspace(1, to_input=False)
+    assert (second.workspace(1, to_input=True) > second.workspace(1, to_input=False)) == read_twice

@@ -28,11 +28,12 @@ CASES = [
     ((9, 10), 16, 5, ((2, 0), (1, 3)), True, (2, 2, "same"), "max"),
     ((17, 22), 33, 40, "valid", True, (2, 2, "same"), "max"),
     ((19, 25), 24, 33, "same", True, (2, 2, "valid"), "min"),
-    # all others, over a map in memory
+    # without pooling, from tiles to the output
     ((1, 1), 1, 1, "same", False, None, "max"),
     ((3, 3), 13, 5, "valid", True, None, "max"),
     ((7, 9), 16, 40, "same", True, None, "max"),
     ((12, 5), 33, 24, ((0, 2), (3, 1)), False, None, "max"),
+    # all others, over a map in memory
     ((5, 4), 8, 16, "same", True, (2, 2, "same"), "average"),
     ((9, 11), 16, 1, "valid", False, ((3, 2), (2, 3), "same"), "average"),
     ((10, 9), 13, 24, "same", True, ((3, 2), (2, 1), "valid"), "max"),
@@ -49,7 +50,8 @@ def case_of(size, channels, filters, padding, relu, pool, kind, **settings):
 
 POOLED = case_of((13, 10), 13, 24, "same", True, (2, 2, "same"), "max")
 STORED = case_of((7, 9), 16, 40, "valid", False, None, "max")
-BOTH = pytest.mark.parametrize("case", [POOLED, STORED], ids=["pooled", "stored"])
+GATHERED = case_of((9, 8), 13, 24, "same", True, ((3, 2), (2, 1), "same"), "max")
+ALL = pytest.mark.parametrize("case", [POOLED, STORED, GATHERED], ids=["pooled", "stored", "gathered"])
 
 
 @pytest.mark.parametrize("row", CASES, ids=str)
@@ -58,14 +60,14 @@ def test_outputs_and_gradients_are_those_of_the_layers(row, n, threads):
     check(Winograd, case_of(*row), n, threads, tolerance=1e-5)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("group", [1, 12, 24])
 def test_a_group_of_tiles_may_end_anywhere_in_an_image(case, group, monkeypatch):
     monkeypatch.setattr(winograd, "_group", lambda c, f: group)
     check(Winograd, case, n=4, tolerance=1e-5)
 
 
-@BOTH
+@ALL
 def test_the_image_is_scaled_before_it_is_padded(case):
     check(Winograd, case_of((6, 9), 5, 16, "same", True, case.pool and (2, 2, "same"), "min", scale=0.25, offset=-2.0))
 
@@ -115,7 +117,7 @@ def test_nan_and_infinity_in_an_image_are_not_hidden(row, strange):
         assert distance(r.out[n], out[n]) < 1e-5
 
 
-@BOTH
+@ALL
 def test_nan_in_the_weights_is_in_all_of_its_filter_and_in_no_other(case):
     algorithm, r = Winograd(case, 1), numbers(case, 3)
     r.kernel[1, 2, 0, 3] = np.nan
@@ -124,7 +126,7 @@ def test_nan_in_the_weights_is_in_all_of_its_filter_and_in_no_other(case):
     assert np.isfinite(np.delete(r.out, 3, axis=3)).all()
 
 
-@BOTH
+@ALL
 def test_nan_in_a_gradient_reaches_weights_bias_and_image(case):
     dy = numbers(case, 3).dy.copy()
     r = run(Winograd, case, dy=dy)
@@ -162,7 +164,7 @@ def test_relu_lets_no_gradient_through_where_the_output_is_zero():
 # The interface
 
 
-@BOTH
+@ALL
 def test_any_number_of_threads_gives_the_same(case):
     one, two, many = (run(Winograd, case, n=3, threads=threads) for threads in (1, 2, 5))
     for other in (two, many):  # with five threads, two have nothing to do
@@ -170,7 +172,7 @@ def test_any_number_of_threads_gives_the_same(case):
             assert distance(getattr(other, name), getattr(one, name)) < 1e-6
 
 
-@BOTH
+@ALL
 def test_gradients_are_written_or_added(case):
     algorithm, r = Winograd(case, 2), numbers(case, 3)
     go(algorithm, r, 2)
@@ -182,7 +184,7 @@ def test_gradients_are_written_or_added(case):
     np.testing.assert_array_equal(dkernel, r.dkernel)
 
 
-@BOTH
+@ALL
 def test_without_bias_and_without_dx(case):
     algorithm, r = Winograd(case, 1), numbers(case, 3)
     go(algorithm, r, 1)
@@ -204,7 +206,9 @@ def test_what_the_plan_shows():
     assert one.title == "winograd"
     assert one.multiply_adds == 36 * 4 * 3 * 13 * 24  # points, tiles for 14x10 cells, channels, filters
     assert [kernel.name for kernel in one.kernels] == ["winograd_forward_pooled", "winograd_backward_pooled"]
-    assert [kernel.name for kernel in Winograd(STORED, 1).kernels] == ["winograd_forward", "winograd_backward"]
+    assert [kernel.name for kernel in Winograd(GATHERED, 1).kernels] == ["winograd_forward", "winograd_backward"]
+    stored = [kernel.name for kernel in Winograd(STORED, 1).kernels]
+    assert stored == ["winograd_forward_stored", "winograd_backward_stored"]
     sizes = [Winograd(POOLED, threads).scratch_bytes for threads in (1, 2, 3)]
     assert sizes[2] - sizes[1] == sizes[1] - sizes[0] > 0
 
@@ -216,6 +220,7 @@ def test_as_plain_python_no_load_or_store_leaves_its_array(lanes):
         "winograd._group = lambda c, f: 2\n"
         "check(Winograd, case_of((5, 6), 3, 5, 'same', True, (2, 2, 'same'), 'min'), n=1, threads=1)\n"
         "check(Winograd, case_of((3, 5), 9, 18, 'same', True, (2, 2, 'valid'), 'average'), n=1, threads=1)\n"
+        "check(Winograd, case_of((5, 3), 9, 18, 'same', True, None, 'max'), n=1, threads=1)\n"
     )
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "TINYCONV_LANES": lanes, "PYTHONPATH": paths}

@@ -383,6 +383,7 @@ def _fuse(operations: list[Operation], outputs: list[SymbolicTensor]) -> list[St
     calls = Counter(operation.layer for operation in operations)
     places = {operation: i for i, operation in enumerate(operations)}
     taken: set[Operation] = set()
+    bare_maps: set[SymbolicTensor] = set()  # of convolutions, which do not need them again, with one reader each
     steps = []
     for operation in operations:
         if operation in taken:
@@ -398,6 +399,10 @@ def _fuse(operations: list[Operation], outputs: list[SymbolicTensor]) -> list[St
         runs: Any = make(name, letters[:length], [one.layer for one in run], shape) if name else operation.layer
         if name:
             runs.adds = any(calls[layer] > 1 for layer in layers)
+        if name == "normalization" and operation.inputs[0] in bare_maps:
+            runs.overwrite_input()
+        if name == "convolution" and run[-1].letter == "C" and len(chain) > length:
+            bare_maps.add(run[-1].outputs[0])
         # Random numbers are drawn in the order of the layers, so a step with a dropout stands where that stood.
         place = next((places[one] for one in run if one.letter == "D"), places[run[-1]])
         steps.append((place, Step(layers, runs, operation.inputs, run[-1].outputs, operation.cut and not name)))

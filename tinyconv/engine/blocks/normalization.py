@@ -6,18 +6,20 @@ from typing import Any
 import numpy as np
 
 from tinyconv._types import Array
-from tinyconv.engine.blocks.base import Block, for_kernels, slot
+from tinyconv.engine.blocks.base import Block, Buffer, for_kernels, slot
 from tinyconv.engine.blocks.case import whole_vectors
 from tinyconv.engine.kernels.batchnorm import (
     norm_apply,
     norm_apply_pooled,
     norm_back,
+    norm_back_pooled,
     norm_back_sums,
+    norm_back_sums_pooled,
     norm_sums,
     set_backward,
     set_forward,
     statistics,
-)  # fmt: skip
+)
 from tinyconv.engine.threads import Team
 from tinyconv.layers import BatchNormalization, Dropout, Layer
 from tinyconv.layers.pooling import MinPooling2D, Pooling2D
@@ -50,15 +52,25 @@ class Normalization(Block):
         size = pool.window.output_size(height, width) if pool is not None else ()
         self._out_shape = (*size, channels) if pool is not None else shape
         out = self._out_shape if pool is not None else self._image
-        self._out, self._dz = self.buffer(*out), self.buffer(*self._image)
+        self._out = self.buffer(*out)
         self._winner = self.buffer(*out, dtype="uint8") if self._pooled else None
+        self._won = self.buffer(*out) if self._pooled else None
+        self._dz: Buffer | None = self.buffer(*self._image, of_input=True)
         self._draws = self.buffer(*self._image) if self.dropout is not None else None
         room = whole_vectors(channels)
         self._numbers = np.zeros((5, room), np.float32)
         self._sums = np.zeros((team.size, 2, channels))
         self._scratch = np.zeros((team.size, 3, room), np.float32)
         self.algorithm = "fused passes" if len(layers) > 1 else "passes"
-        self.kernels = [norm_sums, norm_apply_pooled if self._pooled else norm_apply, norm_back_sums, norm_back]
+        if self._pooled:
+            self.kernels = [norm_sums, norm_apply_pooled, norm_back_sums_pooled, norm_back_pooled]
+        else:
+            self.kernels = [norm_sums, norm_apply, norm_back_sums, norm_back]
+
+    def overwrite_input(self) -> None:
+        """From now on the gradient by the input is written over the input, which nobody else may need again."""
+        self._dz = None
+        self._for_gradient.clear()
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """(N, ..., C) -> (N, ..., C), or (N, PH, PW, C)."""
@@ -73,21 +85,24 @@ class Normalization(Block):
             mean, variance = statistics(self._total(), count)
             self.norm.remember(mean, variance, count)
         set_forward(self._numbers, mean, variance, *self._gamma_beta(), self.norm.epsilon)
-        out, winner = self._out.take(n), slot(self._winner, n)
+        out, winner, won = self._out.take(n), slot(self._winner, n), slot(self._won, n)
         after = (self._numbers, int(self._relu_after))
         if self._pooled:
-            self.share(n, lambda _, a, b: norm_apply_pooled(z, a, b, *entering, *after, self._sign, out, winner))
+            self.share(n, lambda _, a, b: norm_apply_pooled(z, a, b, *entering, *after, self._sign, out, winner, won))
         else:
             self.share(n, lambda _, a, b: norm_apply(z, a, b, *entering, *after, out))
-        return out.reshape(n, *self._out_shape), (z, entering, winner, mean, variance, learning)
+        return out.reshape(n, *self._out_shape), (z, entering, mean, variance, learning)
 
     def backward(self, dy: Array, cache: Any, to_input: bool = True) -> Array | None:
         """(N, ..., C) or (N, PH, PW, C) -> (N, ..., C)."""
-        z, entering, winner, mean, variance, learning = cache
-        n, norm = len(z), self.norm
-        dy = for_kernels(dy).reshape(self._out.take(n).shape)
-        after = (self._numbers, int(self._relu_after), dy, winner, int(self._pooled))
-        self.share(n, lambda t, a, b: norm_back_sums(z, a, b, *entering, *after, self._sums[t], self._scratch[t]))
+        z, entering, mean, variance, learning = cache
+        n, norm, numbers, after = len(z), self.norm, self._numbers, (self._numbers, int(self._relu_after))
+        dy, sums, scratch = for_kernels(dy).reshape(self._out.take(n).shape), self._sums, self._scratch
+        winner, won = slot(self._winner, n), slot(self._won, n)
+        if self._pooled:
+            self.share(n, lambda t, a, b: norm_back_sums_pooled(a, b, numbers, dy, winner, won, sums[t], scratch[t]))
+        else:
+            self.share(n, lambda t, a, b: norm_back_sums(z, a, b, *entering, *after, dy, sums[t], scratch[t]))
         gamma, _ = self._gamma_beta()
         count = z.size // z.shape[3]
         found = set_backward(self._numbers, self._total(), count, mean, variance, gamma, norm.epsilon, learning)
@@ -96,8 +111,11 @@ class Normalization(Block):
                 norm.grads[name][...] = norm.grads[name] + gradient if self.adds else gradient
         if not to_input:
             return None
-        dz = self._dz.take(n)
-        self.share(n, lambda _, a, b: norm_back(z, a, b, *entering, *after, dz))
+        dz = z if self._dz is None else self._dz.take(n)
+        if self._pooled:
+            self.share(n, lambda _, a, b: norm_back_pooled(z, a, b, *entering, numbers, dy, winner, dz))
+        else:
+            self.share(n, lambda _, a, b: norm_back(z, a, b, *entering, *after, dy, dz))
         return dz.reshape(n, *self._shape)
 
     @property

@@ -9,6 +9,7 @@ from tinyconv._types import Array
 from tinyconv.engine.blocks.case import ConvCase, whole_vectors
 from tinyconv.engine.compiler import Kernel
 from tinyconv.engine.kernels import winograd
+from tinyconv.engine.kernels.maps import STORED
 from tinyconv.engine.memory import CACHE_LINE, zeros
 
 _TAPS = 9
@@ -30,10 +31,12 @@ class Winograd:
 
     def __init__(self, case: ConvCase, threads: int) -> None:
         self.case = case
-        oh, ow = case.map_size
+        self._map = oh, ow = case.map_size
         if case.pools_by_two:  # the last row or column of an odd map may be in no window
             self.kernels: list[Kernel] = [winograd.winograd_forward_pooled, winograd.winograd_backward_pooled]
             oh, ow = (min(size, 2 * pooled) for size, pooled in zip((oh, ow), case.out_size, strict=True))
+        elif case.kind == STORED:
+            self.kernels = [winograd.winograd_forward_stored, winograd.winograd_backward_stored]
         else:
             self.kernels = [winograd.winograd_forward, winograd.winograd_backward]
         th, tw = (math.ceil(size / winograd.CELLS) for size in (oh, ow))
@@ -66,13 +69,17 @@ class Winograd:
     def forward(self, thread: int, start: int, stop: int, x: Array, out: Array, winner: Array, mask: Array) -> None:
         """Images start <= n < stop: x (N, H, W, C) -> out (N, PH, PW, F), and winner or mask."""
         s, case = self._threads[thread], self.case
-        image = (x, case.scale, case.offset, self._top, self._left, *self._tiles, *case.map_size, self._group)
-        layer = (self._u, self._bias, self._relu, case.sign)
+        image = (x, case.scale, case.offset, self._top, self._left, *self._tiles)
+        layer, sizes = (self._u, self._bias, self._relu), (*self._map, self._group)
         if case.pools_by_two:
-            winograd.winograd_forward_pooled(*image, *layer, s.canvas, s.v, s.m, out, winner, start, stop)
+            winograd.winograd_forward_pooled(
+                *image, *sizes, *layer, case.sign, s.canvas, s.v, s.m, out, winner, start, stop
+            )
+        elif case.kind == STORED:
+            winograd.winograd_forward_stored(*image, self._group, *layer, s.canvas, s.v, s.m, out, start, stop)
         else:
             winograd.winograd_forward(
-                *image, *layer, self._pool, s.canvas, s.z, s.v, s.m, out, winner, mask, start, stop
+                *image, *sizes, *layer, case.sign, self._pool, s.canvas, s.z, s.v, s.m, out, winner, mask, start, stop
             )
 
     def backward(
@@ -88,9 +95,14 @@ class Winograd:
                 *image, self._group, self._ut, wanted, s.canvas, s.dcanvas, s.v, s.m, dy, winner, s.du, s.db, dx,
                 start, stop,
             )  # fmt: skip
+        elif case.kind == STORED:
+            winograd.winograd_backward_stored(
+                *image, self._group, self._ut, self._relu, wanted, s.canvas, s.dcanvas, s.v, s.m, dy, out, s.du, s.db,
+                dx, start, stop,
+            )  # fmt: skip
         else:
             winograd.winograd_backward(
-                *image, *case.map_size, self._group, self._ut, self._relu, self._pool, wanted, s.canvas, s.dcanvas,
+                *image, *self._map, self._group, self._ut, self._relu, self._pool, wanted, s.canvas, s.dcanvas,
                 s.dz, s.v, s.m, dy, out, winner, mask, s.du, s.db, dx, start, stop,
             )  # fmt: skip
 
@@ -115,7 +127,7 @@ class _Scratch:
         self.dcanvas = zeros(*self.canvas.shape)
         self.v, self.m = _planes(group, c), _planes(group, f)
         self.du, self.db = zeros(winograd.SQUARE, c, f), zeros(f)
-        if not case.pools_by_two:
+        if case.kind != STORED and not case.pools_by_two:
             self.z = zeros(rows, columns, f)
             self.dz = zeros(*self.z.shape)  # stays zero beyond the map, where z does not
 

@@ -117,7 +117,7 @@ def winograd_forward_pooled(
     for first in range(start * TH * TW, stop * TH * TW, group):
         last = min(first + group, stop * TH * TW)
         _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
-        _multiply(V, U, M, last - first)
+        _multiply(V, U, M, last - first, x.shape[3])
         _pool_out(M, first, last, TH, TW, OH, OW, bias, relu, sign, out, winner)
 
 
@@ -138,7 +138,41 @@ def winograd_backward_pooled(
         _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
         _multiply_transposed(V, M, dU, last - first)
         if wants_dx:
-            _multiply(M, UT, V, last - first)
+            _multiply(M, UT, V, last - first, dy.shape[3])
+            _images_back(V, first, last, TH, TW, dcanvas, dx, scale, top, left)
+
+
+@kernel(
+    "f4[:,:,:,::1], f4, f4, i8, i8, i8, i8, i8, f4[:,:,::1], f4[::1], i8, f4[:,:,::1], f4[:,::1], f4[:,::1],"
+    "f4[:,:,:,::1], i8, i8"
+)
+def winograd_forward_stored(x, scale, offset, top, left, TH, TW, group, U, bias, relu, canvas, V, M, out, start, stop):
+    """x -> out, without pooling: each tile goes from M to where it belongs."""
+    for first in range(start * TH * TW, stop * TH * TW, group):
+        last = min(first + group, stop * TH * TW)
+        _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
+        _multiply(V, U, M, last - first, x.shape[3])
+        _store_out(M, first, last, TH, TW, bias, relu, out)
+
+
+@kernel(
+    "f4[:,:,:,::1], f4, f4, i8, i8, i8, i8, i8, f4[:,:,::1], i8, i8, f4[:,:,::1], f4[:,:,::1], f4[:,::1], f4[:,::1],"
+    "f4[:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[::1], f4[:,:,:,::1], i8, i8"
+)
+def winograd_backward_stored(
+    x, scale, offset, top, left, TH, TW, group, UT, relu, wants_dx, canvas, dcanvas, V, M, dy, out, dU, db, dx,
+    start, stop,
+):  # fmt: skip
+    """dy -> dU and db, which are set, and dx, if wanted. Nobody looks at out without relu."""
+    clear(dU)
+    clear(db)
+    for first in range(start * TH * TW, stop * TH * TW, group):
+        last = min(first + group, stop * TH * TW)
+        _stored_back(dy, out, relu, first, last, TH, TW, M, db)
+        _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
+        _multiply_transposed(V, M, dU, last - first)
+        if wants_dx:
+            _multiply(M, UT, V, last - first, dy.shape[3])
             _images_back(V, first, last, TH, TW, dcanvas, dx, scale, top, left)
 
 
@@ -154,7 +188,7 @@ def winograd_forward(
     for first in range(start * TH * TW, stop * TH * TW, group):
         last = min(first + group, stop * TH * TW)
         _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
-        _multiply(V, U, M, last - first)
+        _multiply(V, U, M, last - first, x.shape[3])
         row, F = CELLS * TW * bias.size, bias.size
         for t in range(first, last):
             n, i, j = _place(t, TH, TW)
@@ -188,7 +222,7 @@ def winograd_backward(
         _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
         _multiply_transposed(V, M, dU, last - first)
         if wants_dx:
-            _multiply(M, UT, V, last - first)
+            _multiply(M, UT, V, last - first, dy.shape[3])
             _images_back(V, first, last, TH, TW, dcanvas, dx, scale, top, left)
 
 
@@ -267,18 +301,18 @@ def _add_row(pixels, canvas, at, C, is_shared):
 
 
 @inner
-def _multiply(V, U, M, T):
-    """M = V U at each point: (T, C) @ (C, F) -> (T, F), and a few rows more."""
+def _multiply(V, U, M, T, real):
+    """M = V U at each point: (T, C) @ (C, F) -> (T, F), and a few rows more. All but the first `real` of C are 0."""
     _, C, F = U.shape
     pairs = F // (2 * LANES) * (2 * LANES)
     for k in range(SQUARE):
         v, u, m = k * V.shape[1], k * C * F, k * M.shape[1]
         for f in range(0, pairs, 2 * LANES):
             for t in range(0, T, ROWS_OF_TWO):
-                tile(ROWS_OF_TWO, 2, 1, C, V, v + t * C, C, 0, 1, U, u + f, 0, F, M, m + t * F + f, F, 0)
+                tile(ROWS_OF_TWO, 2, 1, real, V, v + t * C, C, 0, 1, U, u + f, 0, F, M, m + t * F + f, F, 0)
         if pairs < F:
             for t in range(0, T, ROWS_OF_ONE):
-                tile(ROWS_OF_ONE, 1, 1, C, V, v + t * C, C, 0, 1, U, u + pairs, 0, F, M, m + t * F + pairs, F, 0)
+                tile(ROWS_OF_ONE, 1, 1, real, V, v + t * C, C, 0, 1, U, u + pairs, 0, F, M, m + t * F + pairs, F, 0)
 
 
 @inner
@@ -351,6 +385,78 @@ def _map_back(dz, at, row, F, M, m):
         _cells_to_points(_load4(dz, at + 3 * F, row)),
     )
     _store_points(_cells_to_points, _rows_6x4(columns), M, m)
+
+
+@inner
+def _store_out(M, first, last, TH, TW, bias, relu, out):
+    """The tiles first <= t < last of M -> out, as far as it reaches."""
+    _, OH, OW, F = out.shape
+    for t in range(first, last):
+        n, i, j = _place(t, TH, TW)
+        i, j = CELLS * i, CELLS * j
+        for f in range(0, F, LANES):
+            here, b = ((n * OH + i) * OW + j) * F + f, load(bias, f)
+            rows = _cells_out(M, (t - first) * bias.size + f, M.shape[1])
+            _row_out(rows[0], b, relu, out, here, OW - j, F, F - f)
+            _row_out(rows[1], b, relu, out, here + OW * F, OW - j if i + 1 < OH else 0, F, F - f)
+            _row_out(rows[2], b, relu, out, here + 2 * OW * F, OW - j if i + 2 < OH else 0, F, F - f)
+            _row_out(rows[3], b, relu, out, here + 3 * OW * F, OW - j if i + 3 < OH else 0, F, F - f)
+
+
+@inlined
+def _row_out(four, b, relu, out, there, cells, F, n):
+    """Four cells side by side, of which only so many are on the map, + b, with ReLU -> n channels of each in out."""
+    _cell_out(four[0] + b, relu, out, there, n if cells > 0 else 0)
+    _cell_out(four[1] + b, relu, out, there + F, n if cells > 1 else 0)
+    _cell_out(four[2] + b, relu, out, there + 2 * F, n if cells > 2 else 0)
+    _cell_out(four[3] + b, relu, out, there + 3 * F, n if cells > 3 else 0)
+
+
+@inlined
+def _cell_out(y, relu, out, there, n):
+    put(out, there if n > 0 else 0, positive_part(y) if relu else y, n)
+
+
+@inner
+def _stored_back(dy, out, relu, first, last, TH, TW, M, db):
+    """dy -> the tiles first <= t < last of dM, 0 beyond the map; the sum of what arrives is added to db."""
+    _, OH, OW, F = dy.shape
+    for t in range(first, last):
+        n, i, j = _place(t, TH, TW)
+        i, j = CELLS * i, CELLS * j
+        for f in range(0, F, LANES):
+            here = ((n * OH + i) * OW + j) * F + f
+            a = _column_in(dy, out, relu, here, OH - i, OW * F, F - f)
+            b = _column_in(dy, out, relu, here + F, OH - i if j + 1 < OW else 0, OW * F, F - f)
+            c = _column_in(dy, out, relu, here + 2 * F, OH - i if j + 2 < OW else 0, OW * F, F - f)
+            d = _column_in(dy, out, relu, here + 3 * F, OH - i if j + 3 < OW else 0, OW * F, F - f)
+            store(db, f, load(db, f) + ((_sum(a) + _sum(b)) + (_sum(c) + _sum(d))))
+            columns = _cells_to_points(a), _cells_to_points(b), _cells_to_points(c), _cells_to_points(d)
+            _store_points(_cells_to_points, _rows_6x4(columns), M, (t - first) * db.size + f)
+
+
+@inlined
+def _column_in(dy, out, relu, here, cells, row, n):
+    """Four cells of dy, one above the other; 0 where ReLU was closed, and for all but the first so many cells."""
+    return (
+        _cell_in(dy, out, relu, here, n if cells > 0 else 0),
+        _cell_in(dy, out, relu, here + row, n if cells > 1 else 0),
+        _cell_in(dy, out, relu, here + 2 * row, n if cells > 2 else 0),
+        _cell_in(dy, out, relu, here + 3 * row, n if cells > 3 else 0),
+    )
+
+
+@inner
+def _cell_in(dy, out, relu, here, n):
+    here = here if n > 0 else 0
+    g = get(dy, here, n)
+    return if_positive(get(out, here, n), g, splat(np.float32(0))) if relu else g
+
+
+@inlined
+def _sum(four):
+    a, b, c, d = four
+    return (a + b) + (c + d)
 
 
 @inner
