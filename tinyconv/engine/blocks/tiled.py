@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from itertools import product
 from typing import ClassVar
 
@@ -62,7 +63,7 @@ class Steps:
         """Numbers in the weights of this sweep."""
         return self.groups * self.vectors * LANES * self.KO * self.KV * self.KI
 
-    @property
+    @cached_property
     def numbers(self) -> Array:
         """What kernels take as ``steps``."""
         return np.array(astuple(self))
