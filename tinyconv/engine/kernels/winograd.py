@@ -135,11 +135,9 @@ def winograd_backward_pooled(
     for first in range(start * TH * TW, stop * TH * TW, group):
         last = min(first + group, stop * TH * TW)
         _pool_back(dy, winner, first, last, TH, TW, M, db)
-        _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
-        _multiply_transposed(V, M, dU, last - first)
-        if wants_dx:
-            _multiply(M, UT, V, last - first, dy.shape[3])
-            _images_back(V, first, last, TH, TW, dcanvas, dx, scale, top, left)
+        _products_back(
+            x, scale, offset, top, left, TH, TW, first, last, UT, wants_dx, dy.shape[3], canvas, dcanvas, V, M, dU, dx
+        )
 
 
 @kernel(
@@ -169,11 +167,9 @@ def winograd_backward_stored(
     for first in range(start * TH * TW, stop * TH * TW, group):
         last = min(first + group, stop * TH * TW)
         _stored_back(dy, out, relu, first, last, TH, TW, M, db)
-        _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
-        _multiply_transposed(V, M, dU, last - first)
-        if wants_dx:
-            _multiply(M, UT, V, last - first, dy.shape[3])
-            _images_back(V, first, last, TH, TW, dcanvas, dx, scale, top, left)
+        _products_back(
+            x, scale, offset, top, left, TH, TW, first, last, UT, wants_dx, dy.shape[3], canvas, dcanvas, V, M, dU, dx
+        )
 
 
 @kernel(
@@ -219,11 +215,21 @@ def winograd_backward(
                 expand_map(dy, out, winner, mask, n, relu, pool, dz, 0, row, F, OH, OW, db)
             for f in range(0, F, LANES):
                 _map_back(dz, CELLS * (i * row + j * F) + f, row, F, M, (t - first) * F + f)
-        _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
-        _multiply_transposed(V, M, dU, last - first)
-        if wants_dx:
-            _multiply(M, UT, V, last - first, dy.shape[3])
-            _images_back(V, first, last, TH, TW, dcanvas, dx, scale, top, left)
+        _products_back(
+            x, scale, offset, top, left, TH, TW, first, last, UT, wants_dx, dy.shape[3], canvas, dcanvas, V, M, dU, dx
+        )
+
+
+@inner
+def _products_back(
+    x, scale, offset, top, left, TH, TW, first, last, UT, wants_dx, filters, canvas, dcanvas, V, M, dU, dx
+):
+    """dM of these tiles -> dU, which is added to, and their part of dx, if wanted."""
+    _images_in(x, scale, offset, top, left, TH, TW, first, last, canvas, V)
+    _multiply_transposed(V, M, dU, last - first)
+    if wants_dx:
+        _multiply(M, UT, V, last - first, filters)
+        _images_back(V, first, last, TH, TW, dcanvas, dx, scale, top, left)
 
 
 @inlined
