@@ -172,7 +172,7 @@ class Keras:
     """Keras on the backend that KERAS_BACKEND names."""
 
     def __init__(self, problem: Problem, threads: int) -> None:
-        import keras  # type: ignore[import-untyped]
+        import keras
 
         keras.utils.set_random_seed(0)
         _set_backend_threads(keras.backend.backend(), threads)
@@ -233,7 +233,7 @@ def _set_backend_threads(backend: str, threads: int) -> None:
 
         torch.set_num_threads(threads)
     elif backend == "tensorflow":
-        import tensorflow  # type: ignore[import-untyped]
+        import tensorflow
 
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
         tensorflow.config.threading.set_inter_op_parallelism_threads(1)

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from engine_cases import conv_case
+from engine_cases import check, conv_case
 from test_engine_plan import IMAGE, assert_agree, batch, blocks_of, step_of
 
 from tinyconv import Input, Model, Sequential, config
 from tinyconv.engine.blocks.base import Buffer, for_kernels
 from tinyconv.engine.blocks.build import make
 from tinyconv.engine.blocks.convolution import choose
+from tinyconv.engine.blocks.depthwise import Depthwise
+from tinyconv.engine.blocks.winograd import Winograd
 from tinyconv.layers import (
     Activation,
     Add,
@@ -68,6 +70,16 @@ def test_winograd_can_be_switched_off_and_on():
         config.set_winograd(allowed)
         found.append(model._plans.current.steps[0].runs.algorithm)
     assert found == ["winograd", "tiles", "winograd"]
+
+
+@pytest.mark.parametrize("more", range(4))
+def test_maps_that_end_anywhere_in_a_tile(more):
+    check(Winograd, conv_case(7 + more, 10 - more, 9, 5, relu=more > 1))
+
+
+@pytest.mark.parametrize("width", [5, 6, 7, 8])
+def test_depthwise_windows_without_neighbours(width):
+    check(Depthwise, conv_case(4, width, 3, 3, size=(2, 1), groups=3))  # no border between the rows of the gradient
 
 
 # What a layer may be: one for each algorithm and block
@@ -178,14 +190,20 @@ def test_a_map_that_two_layers_read_is_stored():
     assert_agree(model, *batch(4))
 
 
+def test_relu_and_dropout_before_a_normalisation_are_part_of_it():
+    hidden = [Conv2D(5, 3), ReLU(), Dropout(0.2), BatchNormalization(), MaxPooling2D()]
+    steps = network(*hidden)._plans.current.steps
+    assert [len(step.layers) for step in steps[:2]] == [1, 4]
+
+
 # What no block takes
 
 
 @pytest.mark.parametrize(
     "layer",
     [ReLU(max_value=1.0), ReLU(negative_slope=0.2), Activation("tanh"), Dropout(0.5, noise_shape=(None, 1, 1, 3)),
-     SpatialDropout2D(0.3), MaxPooling2D((16, 17), padding="same")],
-    ids=["clipped", "leaky", "tanh", "noise shape", "spatial", "272 cells"],
+     SpatialDropout2D(0.3), MaxPooling2D((15, 17), padding="same")],
+    ids=["clipped", "leaky", "tanh", "noise shape", "spatial", "255 cells"],
 )  # fmt: skip
 def test_rare_settings_run_as_the_layer_itself(layer):
     own = type(layer).from_config(layer.get_config())
@@ -231,9 +249,11 @@ def test_random_numbers_are_drawn_in_the_order_of_the_layers():
     """One stream for all layers: a block that took its dropout too early or too late would draw another's mask."""
     x = Input(IMAGE)
     left, right = Conv2D(4, 3, activation="relu")(x), Conv2D(4, 3, activation="relu")(x)
-    left, right = Dropout(0.5)(left), Dropout(0.3)(right)
-    right, left = Dropout(0.2)(BatchNormalization()(right)), BatchNormalization()(left)
+    for layer in (Dropout(0.5), BatchNormalization(), ReLU(), MaxPooling2D()):  # one block, which ends after `right`
+        left = layer(left)
+    right = AveragePooling2D()(Dropout(0.3)(right))
     model = Model(x, Dense(3, activation="softmax")(Flatten()(Add()([left, right]))))
+    assert blocks_of(model._plans.current) == "CNCDP..F."
     assert_agree(model, *batch())
 
 
@@ -241,7 +261,8 @@ def test_random_numbers_are_drawn_in_the_order_of_the_layers():
 @pytest.mark.parametrize("after", [[], [BatchNormalization()]], ids=["alone", "before a normalisation"])
 def test_nothing_or_everything_dropped(rate, after):
     found = [type(layer).from_config(layer.get_config()) for layer in after]
-    assert_agree(network(Conv2D(4, 3, activation="relu"), Dropout(rate), *found), *batch(4))
+    hidden = [Conv2D(4, 3, activation="relu"), Dropout(rate), *found, MaxPooling2D(), Dropout(0.5)]
+    assert_agree(network(*hidden), *batch(4))  # a rate of 0 draws no random numbers from those after it
 
 
 # Memory
@@ -257,6 +278,23 @@ def test_a_buffer_serves_smaller_batches_and_is_made_anew_for_larger():
     assert not np.shares_memory(first, buffer.take(5))
 
 
+def test_outputs_of_a_block_are_nobodys_buffers():
+    model = Sequential([Input(IMAGE), Conv2D(4, 3)])
+    first = model(batch(3)[0])
+    kept = first.copy()
+    model(batch(3, seed=1)[0])
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("units", [16, 19])
+def test_a_longer_batch_after_a_shorter_one(units):
+    model, (x, y) = network(Conv2D(4, 3), Dense(units), Flatten()), batch(40)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    for n in (2, 3, 40, 17):
+        model.train_on_batch(x[:n], y[:n])
+    assert_agree(model, x, y)
+
+
 def test_workspace_counts_each_buffer_once():
     shape = (8, 8, 4)
     pool = make("pooling", "P", [built(MaxPooling2D(), shape)], shape)
@@ -267,6 +305,13 @@ def test_workspace_counts_each_buffer_once():
     growth = conv.workspace(3, to_input=False) - conv.workspace(2, to_input=False)
     assert growth == 4 * 6 * 6 * 6
     assert conv.workspace(0, to_input=True) == conv.scratch_bytes > 0
+
+
+@pytest.mark.parametrize(("relu", "mask"), [(True, 6 * 6 * 6), (False, 0)])
+def test_averages_of_relu_keep_a_byte_for_each_cell(relu, mask):
+    conv = make("convolution", "CAQ" if relu else "CQ", [Conv2D(6, 3), *[ReLU()] * relu, AveragePooling2D()], (8, 8, 4))
+    growth = conv.workspace(3, to_input=False) - conv.workspace(2, to_input=False)
+    assert growth == 4 * 3 * 3 * 6 + mask
 
 
 @pytest.mark.parametrize(

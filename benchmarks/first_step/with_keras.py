@@ -5,12 +5,12 @@ The backend reads the number of threads from the environment, except TensorFlow.
 
 import sys
 
-import keras  # type: ignore[import-untyped]
+import keras
 import numpy as np
-from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D  # type: ignore[import-untyped]
+from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
 
 if keras.backend.backend() == "tensorflow":
-    import tensorflow  # type: ignore[import-untyped]
+    import tensorflow
 
     tensorflow.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
 rng = np.random.default_rng(0)
