@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tinyconv.engine import threads
-from tinyconv.engine.threads import Team, team
+from tinyconv.engine.threads import Queue, Team, team
 
 WAIT = 20  # seconds after which a test gives up
 
@@ -300,3 +300,41 @@ late()
 atexit.register(late)
 """
     assert run_process(code) == ["3", "3"]
+
+
+# Work that is put off
+
+
+def test_a_queue_waits_until_it_is_settled():
+    queue, done = Queue(Team(2)), []
+    queue.add(4, lambda thread, start, stop: done.append(("first", start, stop)), lambda: done.append("after"))
+    queue.add(4, lambda thread, start, stop: done.append(("second", start, stop)))
+    assert done == []
+    queue.settle()
+    assert sorted(done[:-1]) == [("first", 0, 2), ("first", 2, 4), ("second", 0, 2), ("second", 2, 4)]
+    assert done[-1] == "after"
+    for start in (0, 2):
+        assert done.index(("first", start, start + 2)) < done.index(("second", start, start + 2))
+    queue.settle()
+    assert len(done) == 5
+
+
+def test_another_number_of_samples_settles_what_was_put_off():
+    queue, done = Queue(Team(1)), []
+    queue.add(4, lambda *part: done.append(part))
+    queue.add(5, lambda *part: done.append(part))
+    assert done == [(0, 0, 4)]
+    queue.settle()
+    assert done == [(0, 0, 4), (0, 0, 5)]
+
+
+def test_a_queue_forgets_what_failed():
+    def fail(*part):
+        raise ValueError("no")
+
+    queue, done = Queue(Team(2)), []
+    queue.add(2, fail, lambda: done.append("after"))
+    with pytest.raises(ValueError, match="no"):
+        queue.settle()
+    queue.settle()
+    assert done == []

@@ -21,6 +21,7 @@ import numpy as np
 
 from tinyconv import activations, config
 from tinyconv._types import Array
+from tinyconv.engine.threads import Queue, team
 from tinyconv.layers import (
     Activation,
     AveragePooling2D,
@@ -149,6 +150,9 @@ class Plan:
         else:
             steps = [Step((m,), m, x, y, cut=bool(cut & {*y})) for m, x, y in calls]
         self.steps = self._completed(steps)
+        self._queue = Queue(team(config.threads()))
+        for block in self._blocks:
+            block.queue = self._queue
         self._is_prepared = False
 
     def _completed(self, steps: list[Step]) -> list[Step]:
@@ -174,13 +178,25 @@ class Plan:
         dtype = self.float_type()
         values = {tensor: np.asarray(array, dtype) for tensor, array in zip(self.inputs, x, strict=True)}
         caches: Cache = []
+        self._queue.clear()
         for step in self.steps:
+            if isinstance(step.runs, Layer):
+                self._queue.settle()
             y, cache = step.forward([values[tensor] for tensor in step.inputs], training)
             values.update(zip(step.outputs, y, strict=True))
             caches.append(cache if keep else None)
             for tensor in step.last_use_of:
                 del values[tensor]
+        self._queue.settle()
         return [values[tensor] for tensor in self.outputs], caches
+
+    def _add(self, gradients: dict[SymbolicTensor, Array], tensor: SymbolicTensor, gradient: Array | None) -> None:
+        """Add to a tensor's gradient."""
+        if gradient is not None and tensor in gradients:
+            self._queue.settle()
+            gradient = gradients[tensor] + gradient
+        if gradient is not None:
+            gradients[tensor] = gradient
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -213,8 +229,9 @@ class Plan:
         Steps before the first parameter are left out, and their inputs get None, unless ``to_inputs`` is set.
         """
         gradients: dict[SymbolicTensor, Array] = {}
+        self._queue.clear()
         for tensor, gradient in zip(self.outputs, dy, strict=True):
-            _add(gradients, tensor, gradient)
+            self._add(gradients, tensor, gradient)
         for step, cache in zip(reversed(self.steps), reversed(caches), strict=True):
             if not (step.learns or to_inputs):
                 continue
@@ -222,10 +239,13 @@ class Plan:
                 if step.writes_gradients:
                     step.clear_gradients()
                 continue
+            if isinstance(step.runs, Layer):
+                self._queue.settle()
             arrays = [gradients.pop(tensor, None) for tensor in step.outputs]
             dx = step.backward(arrays, cache, step.feeds_back or to_inputs)
             for tensor, gradient in zip(step.inputs, dx, strict=True):
-                _add(gradients, tensor, gradient)
+                self._add(gradients, tensor, gradient)
+        self._queue.settle()
         return [gradients.get(tensor) for tensor in self.inputs]
 
     def update(self, optimizer: Optimizer, values: Array, grads: Array, segments: Segments) -> None:
@@ -233,10 +253,10 @@ class Plan:
         if not self._blocks:
             optimizer.step(values, grads, segments)
             return
-        from tinyconv.engine import compiler, threads, updates  # which import Numba
+        from tinyconv.engine import compiler, updates  # which import Numba
 
         compiler.prepare(updates.kernels_for(optimizer))
-        updates.update(optimizer, values, grads, segments, threads.team(config.threads()))
+        updates.update(optimizer, values, grads, segments, self._queue.team)
 
     @property
     def _blocks(self) -> "list[Block]":
@@ -420,8 +440,3 @@ def _chain(
         if tensor in wanted or len(after) != 1 or len(after[0].inputs) != 1 or len(chain[-1].outputs) != 1:
             return chain
         chain.append(after[0])
-
-
-def _add(gradients: dict[SymbolicTensor, Array], tensor: SymbolicTensor, gradient: Array | None) -> None:
-    if gradient is not None:
-        gradients[tensor] = gradients[tensor] + gradient if tensor in gradients else gradient

@@ -149,6 +149,43 @@ class _Run:
             del errors
 
 
+class Queue:
+    """Work on the samples of one batch, put off until somebody needs its results.
+
+    Each thread then does all pieces on its own samples, one after another, without waiting for the others in between:
+    what a piece reads of its samples, an earlier one has written.
+
+    Args:
+        team: does the work.
+    """
+
+    def __init__(self, team: Team) -> None:
+        self.team = team
+        self._samples, self._pieces, self._after = 0, list[Work](), list[Callable[[], None]]()
+
+    def add(self, samples: int, piece: Work, after: Callable[[], None] | None = None) -> None:
+        """Put off a piece of work on so many samples, and what the caller does once it is done."""
+        if samples != self._samples:
+            self.settle()
+        self._samples = samples
+        self._pieces.append(piece)
+        if after is not None:
+            self._after.append(after)
+
+    def settle(self) -> None:
+        """Do what was put off."""
+        pieces, after = self._pieces, self._after
+        self.clear()
+        if pieces:
+            self.team.run(lambda *part: [piece(*part) for piece in pieces], self._samples)
+        for step in after:
+            step()
+
+    def clear(self) -> None:
+        """Forget what was put off."""
+        self._pieces, self._after = [], []
+
+
 def _work(inbox: _Inbox) -> None:
     """A thread's life."""
     while (piece := inbox.get()) is not None:

@@ -1,6 +1,6 @@
 """A block: some layers that run as one, in compiled kernels, on buffers of their own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,19 +8,21 @@ import numpy as np
 from tinyconv._types import Array
 from tinyconv.engine.compiler import Kernel
 from tinyconv.engine.memory import zeros
-from tinyconv.engine.threads import Team
+from tinyconv.engine.threads import Queue, Team
 from tinyconv.layers import Layer
 
 
 class Block:
     """Runs a few neighbouring layers together.
 
-    It has a layer's contract, with one difference: the arrays that it returns are its buffers, and the next call
-    overwrites them. Each call of a layer in a network has a block of its own.
+    It has a layer's contract, with two differences. The arrays that it returns are its buffers, and the next call
+    overwrites them. And they are filled only when the queue is settled, which whoever is no block must see to before
+    looking at them. Each call of a layer in a network has a block of its own.
 
     Attributes:
         layers: those it runs.
         team: the threads that share the images of a batch.
+        queue: where they find what to do; the blocks of a plan have one together.
         kernels: what must be compiled before it runs.
         adds: whether gradients are added to ``grads``, for layers that several steps run; else they are written, and
             nobody needs to clear them.
@@ -34,7 +36,7 @@ class Block:
     adds = False
 
     def __init__(self, layers: Iterable[Layer], team: Team) -> None:
-        self.layers, self.team = tuple(layers), team
+        self.layers, self.team, self.queue = tuple(layers), team, Queue(team)
         self._buffers: list[Buffer] = []
         self._for_gradient: list[Buffer] = []
 
@@ -66,10 +68,6 @@ class Block:
     def multiply_adds(self) -> int:
         """Products of one sample's forward pass."""
         return 0
-
-    def share(self, samples: int, work: Callable[[int, int, int], None]) -> None:
-        """``work(thread, start, stop)`` by each thread on its slice of the samples."""
-        self.team.run(work, samples)
 
 
 class Buffer:

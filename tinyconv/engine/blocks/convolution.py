@@ -103,7 +103,7 @@ class Convolution(Block):
         x, n = for_kernels(x), len(x)
         out, winner, mask = self._out.take(n), slot(self._winner, n), slot(self._mask, n)
         self._way.load(self._kernel(self.conv.params), self.conv.params.get("bias"), training)
-        self.share(n, lambda t, a, b: self._way.forward(t, a, b, x, out, winner, mask))
+        self.queue.add(n, lambda t, a, b: self._way.forward(t, a, b, x, out, winner, mask))
         return out, (x, training)
 
     def backward(self, dy: Array, cache: Any, to_input: bool = True) -> Array | None:
@@ -113,9 +113,11 @@ class Convolution(Block):
             self._way.load(self._kernel(self.conv.params), None, True)
         out, winner, mask = self._out.take(n), slot(self._winner, n), slot(self._mask, n)
         dx = self._dx.take(n) if to_input else None
-        self.share(n, lambda t, a, b: self._way.backward(t, a, b, x, dy, out, winner, mask, dx))
-        self._way.gradients(self._kernel(self.conv.grads), self.conv.grads.get("bias"), self.adds)
+        self.queue.add(n, lambda t, a, b: self._way.backward(t, a, b, x, dy, out, winner, mask, dx), self._gradients)
         return dx
+
+    def _gradients(self) -> None:
+        self._way.gradients(self._kernel(self.conv.grads), self.conv.grads.get("bias"), self.adds)
 
     @property
     def scratch_bytes(self) -> int:

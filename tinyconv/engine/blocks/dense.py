@@ -49,6 +49,7 @@ class DenseBlock(Block):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """(N, ..., I) -> (N, ..., O)."""
+        self.queue.settle()
         x, w, whole = for_kernels(x), self.layer.params["kernel"], self.units - self._left
         y = self._y.take(len(x))
         rows, z = x.reshape(-1, self.inputs), y.reshape(-1, self.units)  # (R, I), (R, O)
@@ -64,6 +65,7 @@ class DenseBlock(Block):
 
     def backward(self, dy: Array, cache: Any, to_input: bool = True) -> Array | None:
         """(N, ..., O) -> (N, ..., I)."""
+        self.queue.settle()
         x, dy, n = cache, for_kernels(dy), len(dy)
         rows, y = x.reshape(-1, self.inputs), self._y.take(n).reshape(-1, self.units)  # (R, I), (R, O)
         dz = self._dz.take(n).reshape(-1, self.units)  # (R, O)

@@ -49,4 +49,4 @@ class DropoutBlock(Block):
     def _run(self, x: Array, draws: Array, out: Array) -> None:
         rows = [array.reshape(len(x), -1) for array in (x, draws, out)]  # (N, M) each
         rate = self.layer.rate
-        self.share(len(x), lambda _, a, b: dropout(rows[0], rows[1], rate, rows[2], a, b))
+        self.queue.add(len(x), lambda _, a, b: dropout(rows[0], rows[1], rate, rows[2], a, b))

@@ -81,16 +81,19 @@ class Normalization(Block):
         learning, count = training and self.norm.trainable, z.size // z.shape[3]
         mean, variance = (array.astype(np.float64) for array in self.norm.state.values())  # (C,), (C,)
         if learning:
-            self.share(n, lambda t, a, b: norm_sums(z, a, b, *entering, self._sums[t], self._scratch[t]))
+            self.queue.add(n, lambda t, a, b: norm_sums(z, a, b, *entering, self._sums[t], self._scratch[t]))
+            self.queue.settle()
             mean, variance = statistics(self._total(), count)
             self.norm.remember(mean, variance, count)
         set_forward(self._numbers, mean, variance, *self._gamma_beta(), self.norm.epsilon)
         out, winner, won = self._out.take(n), slot(self._winner, n), slot(self._won, n)
         after = (self._numbers, int(self._relu_after))
         if self._pooled:
-            self.share(n, lambda _, a, b: norm_apply_pooled(z, a, b, *entering, *after, self._sign, out, winner, won))
+            self.queue.add(
+                n, lambda _, a, b: norm_apply_pooled(z, a, b, *entering, *after, self._sign, out, winner, won)
+            )
         else:
-            self.share(n, lambda _, a, b: norm_apply(z, a, b, *entering, *after, out))
+            self.queue.add(n, lambda _, a, b: norm_apply(z, a, b, *entering, *after, out))
         return out.reshape(n, *self._out_shape), (z, entering, mean, variance, learning)
 
     def backward(self, dy: Array, cache: Any, to_input: bool = True) -> Array | None:
@@ -100,9 +103,12 @@ class Normalization(Block):
         dy, sums, scratch = for_kernels(dy).reshape(self._out.take(n).shape), self._sums, self._scratch
         winner, won = slot(self._winner, n), slot(self._won, n)
         if self._pooled:
-            self.share(n, lambda t, a, b: norm_back_sums_pooled(a, b, numbers, dy, winner, won, sums[t], scratch[t]))
+            self.queue.add(
+                n, lambda t, a, b: norm_back_sums_pooled(a, b, numbers, dy, winner, won, sums[t], scratch[t])
+            )
         else:
-            self.share(n, lambda t, a, b: norm_back_sums(z, a, b, *entering, *after, dy, sums[t], scratch[t]))
+            self.queue.add(n, lambda t, a, b: norm_back_sums(z, a, b, *entering, *after, dy, sums[t], scratch[t]))
+        self.queue.settle()
         gamma, _ = self._gamma_beta()
         count = z.size // z.shape[3]
         found = set_backward(self._numbers, self._total(), count, mean, variance, gamma, norm.epsilon, learning)
@@ -113,9 +119,9 @@ class Normalization(Block):
             return None
         dz = z if self._dz is None else self._dz.take(n)
         if self._pooled:
-            self.share(n, lambda _, a, b: norm_back_pooled(z, a, b, *entering, numbers, dy, winner, dz))
+            self.queue.add(n, lambda _, a, b: norm_back_pooled(z, a, b, *entering, numbers, dy, winner, dz))
         else:
-            self.share(n, lambda _, a, b: norm_back(z, a, b, *entering, *after, dy, dz))
+            self.queue.add(n, lambda _, a, b: norm_back(z, a, b, *entering, *after, dy, dz))
         return dz.reshape(n, *self._shape)
 
     @property

@@ -38,7 +38,7 @@ class Pooling(Block):
         """(N, H, W, C) -> (N, OH, OW, C)."""
         x, n = for_kernels(x), len(x)
         out, winner = self._out.take(n), slot(self._winner, n)
-        self.share(n, lambda _, a, b: pool_forward(x, a, b, self._sign, self._numbers, out, winner))
+        self.queue.add(n, lambda _, a, b: pool_forward(x, a, b, self._sign, self._numbers, out, winner))
         return out, winner
 
     def backward(self, dy: Array, cache: Any, to_input: bool = True) -> Array | None:
@@ -46,5 +46,5 @@ class Pooling(Block):
         if not to_input:
             return None
         dy, dx = for_kernels(dy), self._dx.take(len(dy))
-        self.share(len(dy), lambda _, a, b: pool_backward(dy, a, b, cache, self._numbers, dx))
+        self.queue.add(len(dy), lambda _, a, b: pool_backward(dy, a, b, cache, self._numbers, dx))
         return dx
