@@ -23,7 +23,7 @@ COPIED = 2**26
 
 
 @kernel("f4[::1], f4[::1], f4[::1], i8, i8")
-def multiply(a, b, c, depth, repeats):  # type: ignore[no-untyped-def]
+def multiply(a, b, c, depth, repeats):  # type: ignore[no-untyped-def]  # Numba infers the types
     """c += a @ b again and again; a is (ROWS, depth), b (depth, VECTORS*LANES)."""
     for _ in range(repeats):
         tile(ROWS, VECTORS, 1, depth, a, 0, depth, 0, 1, b, 0, 0, VECTORS * LANES, c, 0, VECTORS * LANES, 1)

@@ -46,7 +46,6 @@ _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 _BYTES = ir.VectorType(ir.IntType(8), LANES)
-_BITS = ir.VectorType(ir.IntType(1), LANES)
 
 
 class _VectorType(types.Type):
@@ -225,13 +224,6 @@ def _operation(instruction, python_operator):
 _operation("fadd", operator.add)
 _operation("fsub", operator.sub)
 _operation("fmul", operator.mul)
-
-
-@intrinsic
-def root(_, x):
-    """The square root of each lane."""
-    kind = vector(vector)
-    return kind, lambda context, b, signature, arguments: _call(b, f"llvm.sqrt.v{LANES}f32", _VECTOR, *arguments)
 
 
 @intrinsic

@@ -54,10 +54,6 @@ def fma(x, y, z):
     return x * y + z
 
 
-def root(x):
-    return np.sqrt(x)
-
-
 def relu(x):
     return np.where(x < 0, np.float32(0), x)
 
