@@ -12,6 +12,7 @@ from saved_models import HOLDS, assert_twins, full, outputs, round_trip, two_vec
 from tiny_networks import assert_same, branched, compiled, convnet, images, labels, two_headed, two_headed_data
 
 from tinyconv import Input, Model, Sequential, config, initializers, regularizers
+from tinyconv.files import replacing
 from tinyconv.layers import (
     Add,
     BatchNormalization,
@@ -23,7 +24,6 @@ from tinyconv.layers import (
     MinPooling2D,
 )
 from tinyconv.models import load_model, save_model
-from tinyconv.models.saving import replacing
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """tinyconv: convolutional networks whose every number can be followed by hand.
 
 The mathematics is in `tinyconv.layers`: each layer's forward with its backward under it, in NumPy. Names and defaults
-are Keras's.
+are Keras's, so that a Keras program runs when its imports say tinyconv; also ``import tinyconv as tf`` has a
+``tf.keras``.
 """
+
+import sys as _sys
 
 from tinyconv import (
     activations,
@@ -17,6 +20,8 @@ from tinyconv import (
     models,
     optimizers,
     plots,
+    preprocessing,
+    random,
     regularizers,
     utils,
 )
@@ -24,6 +29,8 @@ from tinyconv.layers import Input
 from tinyconv.models import Model, Sequential
 
 __version__ = "0.1.0"
+
+keras = _sys.modules[__name__]
 
 __all__ = [
     "Input",
@@ -36,12 +43,15 @@ __all__ = [
     "datasets",
     "gradcheck",
     "initializers",
+    "keras",
     "layers",
     "losses",
     "metrics",
     "models",
     "optimizers",
     "plots",
+    "preprocessing",
+    "random",
     "regularizers",
     "utils",
 ]

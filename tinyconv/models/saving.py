@@ -8,27 +8,26 @@ A ``.keras`` file is a zip of three files, laid out as Keras 3 does:
                         layer of the same class is <class>_1, and a model inside has layers of its own
 """
 
-import contextlib
 import json
 import os
-import secrets
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.checks import sentence
+from tinyconv.files import replacing
 from tinyconv.layers import Layer
 from tinyconv.models.serialization import describe_model, describe_settings
 from tinyconv.registry import snake_case
 
-__all__ = ["named_arrays", "replacing", "save_model", "save_weights", "stored_layers"]
+__all__ = ["named_arrays", "save_model", "save_weights", "stored_layers"]
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 #: The version of Keras whose layout this is.
@@ -108,23 +107,6 @@ def stored_layers(model: Any, path: str = "") -> Iterator[tuple[str, Layer]]:
         yield group, layer
         if inside:
             yield from stored_layers(layer, f"{group}/")
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file in the same folder that takes the place of ``path`` once all is written, and else disappears."""
-    path = Path(os.path.realpath(path))  # a link stays a link
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _destination(filepath: str | os.PathLike[str], ending: str, overwrite: bool) -> Path:

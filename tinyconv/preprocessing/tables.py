@@ -1,4 +1,4 @@
-"""Small helpers under the names where Keras keeps them."""
+"""Labels and tables of numbers on their way into a network."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.checks import first_index, sentence
-from tinyconv.config import set_random_seed
-from tinyconv.layers.base import reset_names
+
+__all__ = ["to_categorical"]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
@@ -41,11 +41,3 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
         expected = f"whole numbers from 0 to {classes - 1}"
         raise ValueError(sentence("to_categorical", expected, f"{labels[index]} at index {index}", way_out))
     return np.eye(classes)[labels.astype(int)]  # (N, num_classes)
-
-
-def clear_session() -> None:
-    """Start the counting of automatic layer names anew."""
-    reset_names()
-
-
-__all__ = ["clear_session", "set_random_seed", "to_categorical"]
