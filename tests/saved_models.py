@@ -1,8 +1,11 @@
 """What the tests of saving and loading share."""
 
 import errno
+import io
+import json
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from layer_cases import CASES
@@ -67,6 +70,41 @@ def rewrite(path, contents, compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in contents.items():
             archive.writestr(name, data)
+
+
+def change_config(path, change):
+    """Let a function change the configuration in a file."""
+    contents = members(path)
+    entry = json.loads(contents["config.json"])
+    change(entry)
+    rewrite(path, contents | {"config.json": json.dumps(entry)})
+
+
+def change_weights(path, change):
+    """Let a function change the HDF5 file in a file."""
+    contents = members(path)
+    buffer = io.BytesIO(contents["model.weights.h5"])
+    with h5py.File(buffer, "r+") as h5:
+        change(h5)
+    rewrite(path, contents | {"model.weights.h5": buffer.getvalue()})
+
+
+def linked(place, link):
+    """A change of an HDF5 file: a link in the place of something."""
+
+    def change(h5):
+        del h5[place]
+        h5[place] = link
+
+    return change
+
+
+def virtual(h5, place):
+    """Put a dataset whose numbers lie in another file in the place of a (5, 3) array."""
+    del h5[place]
+    layout = h5py.VirtualLayout((5, 3), "f4")
+    layout[:] = h5py.VirtualSource("elsewhere.h5", "x", (5, 3))
+    h5.create_virtual_dataset(place, layout)
 
 
 def refused(path, match, load=load_model):

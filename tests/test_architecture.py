@@ -28,6 +28,7 @@ FLOORS = [
     {"models"},
     {"datasets", "export", "interop", "plots"},
     {"notes"},
+    {"presets"},
     {"commands"},
     {"cli"},
     {"__main__"},
@@ -36,6 +37,8 @@ FLOOR = {part: i for i, parts in enumerate(FLOORS) for part in parts}
 
 #: Third-party libraries that may be imported where they are used, inside a function; requests comes with pooch.
 INSIDE_FUNCTIONS = {"matplotlib", "PIL", "h5py", "pooch", "requests", "tqdm", "threadpoolctl"}
+#: Those of extras, without which all but the one thing they are for works.
+INSIDE_FUNCTIONS |= {"onnx", "onnxruntime", "scipy", "tensorboardX"}
 #: The modules of the engine that write machine code, and what they need for it. Nothing imports them unasked.
 COMPILER = {
     "tinyconv.engine.lanes": {"llvmlite"},
@@ -43,7 +46,7 @@ COMPILER = {
     "tinyconv.engine.compiler": {"numba"},
 }
 #: Those that are not imported by `import tinyconv`.
-HEAVY = INSIDE_FUNCTIONS | {"torch", "keras", "tensorflow", "scipy", "pandas", "numba"}
+HEAVY = INSIDE_FUNCTIONS | {"torch", "keras", "tensorflow", "pandas", "numba"}
 
 #: Parts that may use tinyconv as its users do, by the names of the top.
 USERS = {"cli", "commands", "notes", "__main__"}
@@ -53,8 +56,8 @@ OWN_STATE = {"Generator", "PCG64", "RandomState", "SeedSequence", "default_rng"}
 
 
 def sources():
-    """(module name, syntax tree) of every file of the package."""
-    for path in sorted(ROOT.rglob("*.py")):
+    """(module name, syntax tree) of every file of the package, but for the notes' programs, which only use it."""
+    for path in sorted(set(ROOT.rglob("*.py")) - set(ROOT.glob("notes/programs/*"))):
         parts = ["tinyconv", *path.relative_to(ROOT).with_suffix("").parts]
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), ast.parse(path.read_text(encoding="utf-8"))
 

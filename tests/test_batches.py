@@ -1,5 +1,6 @@
 """Arrays are cut into batches in memory that is used again, and a batch that somebody keeps never changes."""
 
+import json
 import tracemalloc
 
 import numpy as np
@@ -89,6 +90,42 @@ def test_nan_and_numbers_too_large_show():
     x = np.array([np.nan, 1e300, -np.inf, 2.0])
     [batch] = Arrays(Batch([x], [x], [None]), 4, dtype="float32")
     np.testing.assert_array_equal(batch.x[0], [np.nan, np.inf, -np.inf, 2.0])
+
+
+# Epochs of a given number of steps
+
+
+def test_steps_go_on_where_the_last_epoch_stopped():
+    arrays = cut(steps=2)
+    assert [[batch.size for batch in arrays] for _ in range(3)] == [[4, 4], [3, 4], [4, 3]]
+
+
+def test_steps_from_the_beginning_each_time():
+    arrays = cut(steps=2, anew=True)
+    assert [together(arrays)[1].tolist() for _ in range(3)] == [list(range(8))] * 3
+    assert arrays.steps == 2
+
+
+def test_no_more_steps_than_batches_where_each_epoch_begins_anew():
+    arrays = cut(steps=5, anew=True)
+    assert arrays.steps == len(list(arrays)) == 3
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("steps", [None, 1, 2, 3, 4, 7])
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3])
+def test_another_process_goes_on_with_the_same_batches(shuffle, steps, epochs):
+    arrays = cut(shuffle=shuffle, steps=steps)
+    for _ in range(epochs):
+        together(arrays)
+    state = json.loads(json.dumps([arrays.get_state(), config.random_state()]))
+    expected = [together(arrays)[1].tolist() for _ in range(4)]
+
+    config.set_random_seed(99)
+    others = cut(shuffle=shuffle, steps=steps)
+    others.set_state(state[0])
+    config.set_random_state(state[1])
+    assert [together(others)[1].tolist() for _ in range(4)] == expected
 
 
 # Memory

@@ -19,6 +19,7 @@ from tinyconv.callbacks import (
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    TerminateOnNaN,
 )
 from tinyconv.callbacks.base import HOOKS
 from tinyconv.models import load_model
@@ -361,7 +362,11 @@ def test_checkpoint_says_what_it_does(tmp_path, capsys):
     assert capsys.readouterr().out.strip().splitlines() == [
         f"Epoch 1: val_loss improved from None to 3.00000, saving model to {path}",
         "",
+        f"Epoch 1: finished saving model to {path}",
+        "",
         f"Epoch 2: val_loss improved from 3.00000 to 2.00000, saving model to {path}",
+        "",
+        f"Epoch 2: finished saving model to {path}",
         "",
         "Epoch 3: val_loss did not improve from 2.00000",
     ]
@@ -393,8 +398,10 @@ def test_checkpoint_names_what_may_stand_in_its_path(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"filepath": "m.h5"}, r"expected filepath ending in \.keras\. Received filepath='m\.h5'"),
-        ({"filepath": "m.keras", "save_weights_only": True}, r"ending in \.npz for weights alone"),
+        ({"filepath": "m.hdf5"}, r"expected filepath ending in \.keras or \.h5\. Received filepath='m\.hdf5'"),
+        ({"filepath": "m.weights.h5"}, r"ending in \.keras or \.h5\. Received .*save_weights_only=False"),
+        ({"filepath": "m.keras", "save_weights_only": True}, r"ending in \.weights\.h5 or \.npz for weights alone"),
+        ({"filepath": "m.h5", "save_weights_only": True}, r"ending in \.weights\.h5 or \.npz for weights alone"),
         ({"filepath": "m.keras", "save_freq": "batch"}, r"save_freq 'epoch' or a number of batches"),
         ({"filepath": "m.keras", "save_freq": 0}, r"Received save_freq=0"),
         ({"filepath": "m.keras", "save_best_only": True, "monitor": "f1"}, r"mode='min' or mode='max'"),
@@ -403,6 +410,106 @@ def test_checkpoint_names_what_may_stand_in_its_path(tmp_path):
 def test_checkpoint_refuses(settings, message):
     with pytest.raises(ValueError, match=f"ModelCheckpoint: .*{message}"):
         ModelCheckpoint(**settings)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_checkpoint_of_the_whole_model_by_the_ending(tmp_path, ending):
+    model = compiled()
+    model.fit(images(), labels(), verbose=0, callbacks=[ModelCheckpoint(tmp_path / f"m{ending}")])
+    loaded = load_model(tmp_path / f"m{ending}")
+    np.testing.assert_array_equal(loaded.predict(images(), verbose=0), model.predict(images(), verbose=0))
+
+
+def test_checkpoint_of_weights_in_hdf5(tmp_path):
+    model, other = compiled(), compiled()
+    path = tmp_path / "{epoch}.weights.h5"
+    model.fit(images(), labels(), verbose=0, callbacks=[ModelCheckpoint(path, save_weights_only=True)])
+    other.load_weights(tmp_path / "1.weights.h5")
+    np.testing.assert_array_equal(other.predict(images(), verbose=0), model.predict(images(), verbose=0))
+
+
+def test_checkpoint_whose_monitor_is_no_single_number_saves_and_warns_once(tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "m.keras", save_best_only=True)
+    with pytest.warns(UserWarning, match="ModelCheckpoint: expected one number as 'val_loss'") as warned:
+        model, _ = train(checkpoint, [{"val_loss": np.array([1.0, 2.0])}] * 2)
+    assert (len(warned), len(model.saved)) == (1, 2)
+
+
+def test_checkpoint_that_cannot_be_written_leaves_the_file_before(tmp_path):
+    model, path = compiled(), tmp_path / "m.keras"
+    model.fit(images(), labels(), verbose=0, callbacks=[ModelCheckpoint(path)])
+    before = path.read_bytes()
+    model.save = lambda path: (_ for _ in ()).throw(OSError("disk full"))
+    with pytest.raises(OSError, match="disk full"):
+        model.fit(images(), labels(), verbose=0, callbacks=[ModelCheckpoint(path)])
+    assert path.read_bytes() == before
+    assert model.history.epoch == []  # the callback came first
+
+
+# TerminateOnNaN
+
+
+def diverging(**settings):
+    """Batches until a training with an infinite loss in the second batch stops, and the model."""
+    seen = []
+    spoil = LambdaCallback(on_train_batch_begin=lambda batch: batch == 1 and model.layers[-1].set_weights(
+        [np.full_like(w, np.inf) for w in model.layers[-1].get_weights()]
+    ), on_train_batch_end=lambda batch, logs: seen.append(batch))  # fmt: skip
+    model = compiled()
+    history = model.fit(
+        images(), labels(), batch_size=3, epochs=3, verbose=0, callbacks=[spoil, TerminateOnNaN(**settings)]
+    )
+    return seen, history
+
+
+def test_terminate_on_nan_ends_the_training(capsys):
+    seen, history = diverging()
+    assert (seen, history.epoch) == ([0, 1], [0])
+    assert capsys.readouterr().out == "Batch 1: Invalid loss, terminating training\n"
+
+
+def test_terminate_on_nan_raises_an_error_if_asked_to():
+    with pytest.raises(RuntimeError, match=r"TerminateOnNaN: expected a finite loss at batch 1\. Received loss=nan"):
+        diverging(raise_error=True)
+
+
+@pytest.mark.parametrize(("loss", "stops"), [(0.5, False), (np.float32("nan"), True), (float("inf"), True)])
+def test_terminate_on_nan_looks_at_each_batch(loss, stops, capsys):
+    callback, model = TerminateOnNaN(), FakeModel()
+    callback.set_model(model)
+    callback.on_train_batch_end(3, {"loss": loss})
+    assert model.stop_training is stops
+
+
+# The learning rate in the logs
+
+
+def test_a_constant_rate_is_not_in_the_history():
+    assert list(compiled().fit(images(), labels(), verbose=0).history) == ["loss"]
+
+
+def test_a_schedule_is_in_the_history():
+    model = compiled(optimizer=SGD(ExponentialDecay(0.5, 2, 0.25)))
+    history = model.fit(images(), labels(), batch_size=6, epochs=3, verbose=0)  # two steps an epoch
+    assert history.history["learning_rate"] == [0.125, 0.03125, 0.0078125]
+
+
+class Halving(Callback):
+    """A user's own."""
+
+    sets_learning_rate = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = self.model.optimizer.current_learning_rate / 2
+
+
+@pytest.mark.parametrize("make", [Halving, lambda: ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=99)])
+def test_the_rate_of_an_epoch_is_printed_and_recorded(make, capsys):
+    history = compiled(optimizer=SGD(0.5)).fit(images(), labels(), epochs=3, callbacks=[make()])
+    rates = history.history["learning_rate"]
+    printed = [float(line.rsplit("learning_rate: ", 1)[1]) for line in capsys.readouterr().out.splitlines()]
+    assert printed == rates
+    assert rates == ([0.5, 0.25, 0.125] if make is Halving else [0.5, 0.5, 0.25])
 
 
 # CSVLogger

@@ -6,12 +6,10 @@ import re
 import numpy as np
 import pytest
 from data_files import bouquet, picture, tarred, use_folders, write, zipped
-from oracle import load_keras
 from PIL import Image
 
 from tinyconv.datasets import flowers, sign_digits
-from tinyconv.datasets._images import load_folders, read_image
-from tinyconv.datasets._split import shuffle_and_split
+from tinyconv.datasets._images import load_folders
 
 
 @pytest.fixture
@@ -32,37 +30,7 @@ def assert_digits(split):
     assert np.abs(images.mean(axis=(1, 2, 3)) - 20 * labels.astype(float)).max() < 2
 
 
-# Reading one image
-
-
-def test_image_is_resized_to_height_and_width(tmp_path):
-    write(tmp_path, {"a.png": picture(6, 4)})
-    image = read_image(tmp_path / "a.png", (3, 5))
-    assert (image.shape, image.dtype) == ((3, 5, 3), np.uint8)
-    np.testing.assert_array_equal(image[0, 0], [200, 100, 50])
-
-
-def test_image_is_turned_as_exif_says(tmp_path):
-    sideways = Image.new("RGB", (16, 16))
-    sideways.paste((255, 255, 255), (0, 0, 16, 8))  # the upper half is white
-    exif = Image.Exif()
-    exif[0x0112] = 6  # Orientation: the camera was held upright, and the picture has to be turned clockwise
-    sideways.save(tmp_path / "a.jpg", exif=exif)
-    image = read_image(tmp_path / "a.jpg", (16, 16))
-    assert image[:, 10:].min() > 200
-    assert image[:, :6].max() < 50
-
-
-def test_large_jpeg_keeps_its_colours(tmp_path):
-    write(tmp_path, {"a.jpg": picture(1600, 1200, kind="JPEG")})
-    assert np.abs(read_image(tmp_path / "a.jpg", (10, 12)).astype(int) - [200, 100, 50]).max() < 5
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1", "CMYK"])
-def test_every_image_becomes_rgb(tmp_path, mode):
-    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
-    Image.new("RGB", (4, 4), (255, 255, 255)).convert(mode).save(path)
-    np.testing.assert_array_equal(read_image(path, (4, 4)), np.full((4, 4, 3), 255))
+# Odd files
 
 
 @pytest.mark.parametrize(
@@ -83,43 +51,6 @@ def test_warnings_of_pillow_do_not_leak(own):
     palette.save(file, "PNG", transparency=bytes(range(256)))  # Pillow warns of this when it is made RGB
     write(own / "flowers", bouquet() | {"daisy/odd.png": file.getvalue()})
     assert len(flowers.load_data(test_split=0)[0][0]) == 11
-
-
-# Splitting
-
-
-def test_split_takes_the_last_of_the_shuffled_files():
-    train, test = shuffle_and_split(list(range(11)), test_split=0.2, seed=3)
-    order = np.arange(11)
-    np.random.RandomState(3).shuffle(order)
-    assert train + test == order.tolist()
-    assert len(test) == 2
-
-
-def test_split_of_nothing_keeps_everything():
-    train, test = shuffle_and_split(list(range(5)), test_split=0.0, seed=3)
-    assert (len(train), test) == (5, [])
-
-
-@pytest.mark.parametrize("fraction", [-0.1, 1, 1.5])
-def test_fraction_out_of_range(fraction):
-    with pytest.raises(ValueError, match=f"test_split from 0 to below 1. Received test_split={fraction}"):
-        shuffle_and_split([1, 2], fraction, seed=0)
-
-
-@pytest.mark.oracle
-def test_split_is_that_of_keras(tmp_path):
-    load_keras()
-    from keras.src.utils import dataset_utils
-
-    write(tmp_path, bouquet(("b", "a", "c")))
-    paths, labels, names = dataset_utils.index_directory(
-        str(tmp_path), labels="inferred", formats=(".png",), shuffle=True, seed=1337, verbose=False
-    )
-    _, theirs = dataset_utils.get_training_or_validation_split(paths, labels, 0.2, "validation")
-    (_, _), (_, ours) = load_folders(tmp_path, ["a", "b", "c"], (4, 6), test_split=0.2, seed=1337)
-    assert names == ["a", "b", "c"]
-    assert ours.tolist() == list(theirs)
 
 
 def test_same_seed_same_images(own):

@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 import numpy as np
 import pytest
 from tiny_networks import (
+    Again,
     X,
     Y,
     batches,
@@ -184,3 +185,12 @@ def test_an_interrupt_leaves_the_terminal_on_a_new_line():
     with terminal() as sent, pytest.raises(KeyboardInterrupt):
         compiled().fit(X, Y, batch_size=2, callbacks=[LambdaCallback(on_train_batch_end=interrupt)])
     assert sent[0].endswith("\n")
+
+
+def test_steps_that_nobody_knew_are_known_in_the_second_epoch():
+    pause = LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.15))
+    with terminal() as sent:
+        compiled().fit(Again(), epochs=2, callbacks=[pause])
+    first, second = sent[0].split("Epoch 2/2")
+    assert "ETA" not in first
+    assert re.search(r"1/3 \[=+>?\.+\] - ETA", second)

@@ -23,7 +23,7 @@ from tinyconv.layers import (
     GlobalAveragePooling2D,
     MinPooling2D,
 )
-from tinyconv.models import load_model, save_model
+from tinyconv.models import clone_model, load_model, model_from_json, save_model
 
 
 @pytest.fixture
@@ -155,6 +155,50 @@ def test_files_are_named_by_strings_or_paths(path):
     assert isinstance(load_model(Path(path)), Sequential)
 
 
+# Descriptions without weights
+
+
+@pytest.mark.parametrize("make", [convnet, branched, with_models_inside])
+def test_a_network_is_made_anew_from_its_json(make):
+    model = make()
+    other = model_from_json(model.to_json(indent=1))
+    assert other.to_json() == model.to_json()
+    assert other.optimizer is None
+    assert [w.shape for w in other.get_weights()] == [w.shape for w in model.get_weights()]
+
+
+@pytest.mark.parametrize("make", [convnet, branched])
+def test_a_network_is_made_anew_from_its_settings(make):
+    model = make()
+    other = type(model).from_config(model.get_config())
+    assert type(other) is type(model)
+    assert other.get_config() == model.get_config()
+
+
+def test_a_clone_has_weights_of_its_own():
+    model = compiled()
+    before = model.get_weights()
+    clone = clone_model(model)
+    assert [layer.name for layer in clone.layers] == [layer.name for layer in model.layers]
+    assert (clone.get_weights()[0] != before[0]).any()
+    clone.set_weights([np.zeros_like(w) for w in before])
+    assert_same(model.get_weights(), before)
+    assert clone.optimizer is None
+
+
+def test_a_network_of_unknown_input_shape_has_no_description():
+    with pytest.raises(ValueError, match="expected a known input shape"):
+        Sequential([Dense(3)]).to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "match"), [("[]", "what model.to_json"), ('{"class_name": "Magic"}', "layer 'Magic'")]
+)
+def test_what_describes_no_network_is_refused(text, match):
+    with pytest.raises(ValueError, match=match):
+        model_from_json(text)
+
+
 # Where to
 
 
@@ -165,8 +209,8 @@ def test_save_model_is_the_same_as_save(path):
 
 
 def test_another_ending_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"expected a file name ending in \.keras\. Received .*model\.h5"):
-        convnet().save(tmp_path / "model.h5")
+    with pytest.raises(ValueError, match=r"ending in \.keras, \.h5 or \.hdf5\. Received .*model\.pkl"):
+        convnet().save(tmp_path / "model.pkl")
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from saved_models import assert_twins, round_trip
+from saved_models import assert_twins, change_config, refused, round_trip
 from tiny_networks import compiled, convnet, images, labels, one_hot, two_headed, two_headed_data
 
 from tinyconv import Input, Model, Sequential, initializers, losses, metrics, optimizers
 from tinyconv.layers import Add, Dense, Flatten, Layer
-from tinyconv.models import load_model
+from tinyconv.models import clone_model, load_model
 from tinyconv.optimizers.schedules import ExponentialDecay
 
 
@@ -72,6 +72,41 @@ def test_an_unknown_loss_says_how_to_go_on(path):
     compiled(loss=Doubled()).save(path)
     with pytest.raises(ValueError, match=r"loss 'Doubled'.*custom_objects={'Doubled': Doubled}.*or compile=False"):
         load_model(path)
+
+
+def change_settings(path, change):
+    """Let a function change what compile was told."""
+    change_config(path, lambda entry: change(entry["compile_config"]))
+
+
+def test_a_function_of_keras_is_known_by_its_name(path):
+    compiled().save(path)
+    function = {"module": "builtins", "class_name": "function", "config": "mean_squared_error"}
+    change_settings(path, lambda settings: settings.update(loss=function, metrics=[function]))
+    assert load_model(path)._settings == {
+        "loss": "mean_squared_error",
+        "loss_weights": None,
+        "metrics": ["mean_squared_error"],
+    }
+
+
+UNKNOWN = {
+    "weighted metrics": (
+        {"weighted_metrics": ["accuracy"]},
+        r"weighted_metrics=\['accuracy'\], which",
+    ),
+    "an unknown function": ({"loss": {"class_name": "function", "config": "my_loss"}}, "loss 'my_loss'"),
+    "an unknown optimizer": ({"optimizer": {"class_name": "Lion", "config": {}}}, "optimizer 'Lion'"),
+    "averaged weights": ({"optimizer": {"class_name": "Adam", "config": {"use_ema": True}}}, "use_ema=True"),
+}
+
+
+@pytest.mark.parametrize(("settings", "match"), UNKNOWN.values(), ids=UNKNOWN)
+def test_settings_that_are_not_ours_are_named(path, settings, match):
+    compiled().save(path)
+    change_settings(path, lambda found: found.update(settings))
+    refused(path, rf"{match}.*compile=False")
+    assert load_model(path, compile=False).optimizer is None
 
 
 # Layers of one's own
@@ -149,6 +184,13 @@ class Forgetful(Scale):
 def test_a_layer_that_forgets_an_argument_cannot_be_saved(path):
     with pytest.raises(ValueError, match=r"an attribute for each argument of its constructor.*no attribute 'factor'"):
         Sequential([Input((5,)), Forgetful(3)]).save(path)
+
+
+def test_a_clone_keeps_classes_of_ones_own():
+    model = Line([Input((5,)), Scale(3, name="s")])
+    clone = clone_model(model)
+    assert (type(clone), type(clone.layers[0])) == (Line, Scale)
+    assert type(Line.from_config(model.get_config(), {"Scale": Scale})) is Line
 
 
 def test_settings_that_json_cannot_hold_are_refused(path):

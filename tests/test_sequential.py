@@ -14,7 +14,7 @@ from tiny_networks import (
     one_hot,
 )
 
-from tinyconv import Input, Sequential
+from tinyconv import Input, Sequential, config
 from tinyconv.layers import (
     Conv2D,
     Dense,
@@ -182,3 +182,38 @@ def test_a_network_whose_layers_joined_another_can_still_grow():
 
 def test_sequential_of_a_generator_of_layers():
     assert Sequential(Dense(n, input_shape=(4,)) for n in (2,)).output_shape == (None, 2)
+
+
+# A network that waits for its input's shape, and data that do not fit
+
+
+@pytest.mark.parametrize(
+    ("y", "settings"),
+    [
+        (labels() + 9, {}),
+        (labels(), {"validation_data": (images(), labels() + 9)}),
+        (labels(), {"class_weight": "balanced"}),
+    ],
+    ids=["labels", "validation labels", "class weights"],
+)
+def test_data_that_are_refused_leave_the_network_waiting(y, settings):
+    def waiting():
+        return compiled(Sequential([Flatten(), Dense(CLASSES, activation="softmax")]))
+
+    model = waiting()
+    with pytest.raises((TypeError, ValueError)):
+        model.fit(images(), y, verbose=0, **settings)
+    config.set_random_seed(5)
+    model.fit(images()[:, :3], labels(), verbose=0, shuffle=False)
+    other = waiting()
+    config.set_random_seed(5)
+    other.fit(images()[:, :3], labels(), verbose=0, shuffle=False)
+    assert_same(model.get_weights(), other.get_weights())
+
+
+def test_a_loss_that_does_not_fit_leaves_the_network_waiting():
+    model = compiled(Sequential([Flatten(), Dense(CLASSES, activation="relu")]))
+    with pytest.raises(ValueError, match="probabilities"):
+        model.evaluate(images(), labels(), verbose=0)
+    with pytest.raises(ValueError, match="a known input shape"):
+        model.summary()

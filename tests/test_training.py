@@ -22,13 +22,14 @@ from tiny_networks import (
 )
 
 from tinyconv import Input, Sequential, config
-from tinyconv.callbacks import LambdaCallback
+from tinyconv.callbacks import Callback, LambdaCallback
 from tinyconv.layers import (
     BatchNormalization,
     Dense,
     Dropout,
     Flatten,
 )
+from tinyconv.metrics import Metric
 
 
 def seen_samples(**settings):
@@ -222,6 +223,36 @@ def test_validation_every_other_epoch():
     assert (len(history["loss"]), len(history["val_loss"])) == (5, 2)
 
 
+def test_validation_after_the_epochs_in_a_list():
+    seen = []
+    note = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_loss" in logs))
+    fit(compiled(), validation_data=(X, Y), epochs=4, validation_freq=[1, 3], callbacks=[note])
+    assert seen == [True, False, True, False]
+
+
+@pytest.mark.parametrize("freq", [0, "2", [0], 1.5])
+def test_validation_freq_is_checked(freq):
+    with pytest.raises(ValueError, match=r"fit: expected .*validation_freq as a whole number from 1"):
+        fit(compiled(), validation_data=(X, Y), validation_freq=freq)
+
+
+def test_validation_steps_take_the_same_samples_each_time():
+    model = compiled()
+    model.optimizer.learning_rate = 0.0
+    history = fit(model, epochs=3, validation_data=(X, Y), validation_batch_size=4, validation_steps=2)
+    np.testing.assert_allclose(history["val_loss"], [surprises(model)[:8].mean()] * 3, rtol=1e-5)
+
+
+def test_more_validation_steps_than_batches_take_each_sample_once():
+    model = compiled()
+    history = fit(model, validation_data=(X, Y), validation_batch_size=4, validation_steps=9)
+    np.testing.assert_allclose(history["val_loss"], [surprises(model).mean()], rtol=1e-5)
+
+
+def test_more_steps_than_batches_predict_each_sample_once():
+    assert len(compiled().predict(X, batch_size=4, steps=9, verbose=0)) == N
+
+
 def test_validation_steps():
     model = compiled()
     history = fit(model, validation_data=(X, Y), validation_batch_size=4, validation_steps=2)
@@ -300,7 +331,56 @@ def test_batch_normalization_moves_its_averages_in_training_only():
     assert differ(before, model.get_layer("batch_normalization").get_weights()[2:])
 
 
+# Epochs that were done before
+
+
+def test_initial_epoch_counts_on():
+    seen = Seen()
+    history = compiled().fit(X, Y, initial_epoch=3, epochs=5, verbose=0, callbacks=[seen])
+    assert history.epoch == seen.epochs == [3, 4]
+
+
+def test_nothing_is_learned_where_all_epochs_were_done():
+    model = compiled()
+    before = model.get_weights()
+    assert fit(model, initial_epoch=3, epochs=3) == {}
+    assert_same(model.get_weights(), before)
+
+
+@pytest.mark.parametrize("epoch", [-1, 0.5, None])
+def test_initial_epoch_is_checked(epoch):
+    with pytest.raises(ValueError, match="fit: expected initial_epoch as a whole number from 0"):
+        fit(compiled(), initial_epoch=epoch)
+
+
+def test_a_callback_may_choose_where_to_start():
+    class Later(Callback):
+        def on_train_begin(self, logs=None):
+            self.model.training_start = self.model.training_start._replace(epoch=2, batch=1)
+
+    seen = Seen()
+    fit(compiled(), epochs=4, batch_size=4, callbacks=[Later(), seen])
+    assert (seen.epochs, [i for i, _ in seen.batches]) == ([2, 3], [1, 2, 0, 1, 2])
+
+
+def test_the_data_and_callbacks_are_known_while_training_only():
+    model, seen = compiled(), []
+    look = LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append((model.training_batches, model.training_callbacks))
+    )
+    fit(model, callbacks=[look])
+    assert seen[0][0].steps == 1
+    assert look in seen[0][1].callbacks
+    assert model.training_batches is model.training_callbacks is None
+
+
 # Stopping
+
+
+def test_stop_training_before_the_first_epoch():
+    stop = LambdaCallback(on_train_begin=lambda logs=None: setattr(model, "stop_training", True))
+    model = compiled()
+    assert fit(model, epochs=3, callbacks=[stop]) == {}
 
 
 def test_stop_training_ends_after_the_epoch():
@@ -345,6 +425,17 @@ def test_after_an_interrupt_the_model_trains_on():
     assert model.optimizer.iterations == 2 + 2
 
 
+def test_after_an_interrupt_the_history_holds_the_whole_epochs():
+    model, epochs = compiled(), []
+    end = LambdaCallback(on_epoch_begin=lambda epoch: epochs.append(epoch))
+    later = LambdaCallback(on_train_batch_end=lambda batch, logs: interrupt(batch) if len(epochs) == 3 else None)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, epochs=5, batch_size=4, callbacks=[end, later])
+    assert model.history.epoch == [0, 1]
+    assert len(model.history.history["loss"]) == 2
+    assert model.training_batches is None
+
+
 def test_after_an_interrupt_the_generator_goes_on():
     source = forever(batches())
     interrupted(compiled(), source, None, steps_per_epoch=5)
@@ -355,6 +446,39 @@ def test_after_an_interrupt_the_next_epoch_counts_from_nothing():
     model = interrupted(compiled(metrics=["accuracy"]))
     expected = model.evaluate(X, Y, verbose=0)
     np.testing.assert_allclose(model.test_on_batch(X, Y), expected, rtol=1e-6)
+
+
+# What is handed to the user
+
+
+class Keeper(Metric):
+    """Keeps the predictions."""
+
+    def reset_state(self):
+        self.kept = []
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.kept.append((y_pred, y_pred.copy()))
+
+    def result(self):
+        return 0.0
+
+
+@pytest.mark.parametrize(("activation", "loss"), [("softmax", "sparse_categorical_crossentropy"), (None, "mse")])
+def test_predictions_that_a_metric_keeps_do_not_change(activation, loss):
+    keeper = Keeper()
+    model = compiled(convnet(activation=activation), loss=loss, metrics=[keeper])
+    fit(model, X, Y if activation else np.eye(3)[Y], batch_size=4)
+    assert len(keeper.kept) == 3
+    for kept, then in keeper.kept:
+        np.testing.assert_array_equal(kept, then)
+
+
+def test_predictions_that_a_callback_keeps_do_not_change():
+    model, kept = compiled(), []
+    keep = LambdaCallback(on_predict_batch_end=lambda batch, logs: kept.append(logs["outputs"][0]))
+    found = model.predict(X, batch_size=4, verbose=0, callbacks=[keep])
+    np.testing.assert_array_equal(np.concatenate(kept), found)
 
 
 # Float types

@@ -1,5 +1,10 @@
 """Where the examples come from: generators, data sets, dictionaries, and weights of samples and classes."""
 
+import json
+import threading
+import warnings
+from itertools import cycle
+
 import numpy as np
 import pytest
 from tiny_networks import (
@@ -23,7 +28,12 @@ from tiny_networks import (
     two_headed_data,
 )
 
-from tinyconv import config
+from tinyconv import Sequential, config
+from tinyconv.layers import Dense
+from tinyconv.models.batches import Stream
+from tinyconv.preprocessing.background import in_background
+from tinyconv.preprocessing.dataset import PyDataset
+from tinyconv.preprocessing.tables import to_categorical
 
 # Generators and data sets
 
@@ -135,6 +145,226 @@ def test_validation_generator_that_ends_is_an_error_not_a_loss_of_zero():
 def test_empty_generator():
     with pytest.raises(ValueError, match=r"expected at least one batch.*an iterator that is empty"):
         fit(compiled(), iter([]), None)
+
+
+# Data that begin a pass when asked for one
+
+
+class Passes:
+    """Batches in a new order in each pass, made in other threads; walking it otherwise is an error."""
+
+    augments = False
+
+    def __init__(self, sizes=(4, 3, 4)):
+        self.source, self.seed = batches(sizes), 0
+
+    def __len__(self):
+        return len(self.source)
+
+    def epoch(self):
+        self.seed += 1
+        order = np.random.default_rng(self.seed).permutation(len(self.source))
+        yield from in_background([lambda i=i: self.source[i] for i in order], workers=2)
+
+    def __next__(self):
+        raise AssertionError
+
+    def __iter__(self):
+        raise AssertionError
+
+    def get_state(self):
+        return {"seed": self.seed}
+
+    def set_state(self, state):
+        self.seed = state["seed"]
+
+
+def stream(source, steps=None, where="fit"):
+    return Stream(source, (["x"], ["y"]), steps, need_labels=True, finite=True, where=where)
+
+
+def taken(data):
+    """What tells the batches of an epoch from each other."""
+    return [float(batch.x[0].flat[0]) for batch in data]
+
+
+def test_an_epoch_is_a_pass():
+    data = stream(Passes())
+    assert data.steps == 3
+    found = [taken(data) for _ in range(3)]
+    assert [sorted(epoch) for epoch in found] == [sorted(found[0])] * 3
+    expected = Passes()
+    assert found == [[float(x.flat[0]) for x, _ in expected.epoch()] for _ in range(3)]
+
+
+def test_looking_at_the_first_batch_begins_no_second_pass():
+    data, source = stream(Passes()), Passes()
+    assert data.first.x[0].flat[0] == data.first.x[0].flat[0]
+    assert taken(data) == [float(x.flat[0]) for x, _ in source.epoch()]
+    assert data.source.seed == 1
+
+
+def test_steps_go_on_from_pass_to_pass():
+    data, source = stream(Passes(), steps=2), Passes()
+    expected = [float(x.flat[0]) for _ in range(2) for x, _ in source.epoch()]
+    assert [taken(data) for _ in range(3)] == [expected[:2], expected[2:4], expected[4:]]
+    assert taken(stream(Passes(), steps=6)) == expected
+
+
+@pytest.mark.parametrize("make", [DataSet, Again])
+def test_steps_go_on_in_every_data_set(make):
+    once = [float(x.flat[0]) for x, _ in batches()]
+    data = stream(make(), steps=2)
+    assert [taken(data) for _ in range(3)] == [once[:2], [once[2], once[0]], once[1:]]
+
+
+@pytest.mark.parametrize("make", [DataSet, Again, Passes])
+def test_evaluation_begins_a_pass_each_time(make):
+    data = stream(make(), steps=2, where="validation_data")
+    data.first  # noqa: B018
+    for _ in range(2):
+        assert len(taken(data)) == 2
+    if make is Passes:
+        assert data.source.seed == 2
+
+
+@pytest.mark.parametrize("make", [DataSet, Again, Passes])
+@pytest.mark.parametrize("steps", [None, 1, 2, 3, 5])
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3])
+def test_another_process_goes_on_with_the_same_batches(make, steps, epochs):
+    data = stream(make(), steps)
+    data.first  # noqa: B018
+    for _ in range(epochs):
+        taken(data)
+    state = json.loads(json.dumps(data.get_state()))
+    expected = [taken(data) for _ in range(4)]
+    other = stream(make(), steps)
+    other.first  # noqa: B018
+    other.set_state(state)
+    assert [taken(other) for _ in range(4)] == expected
+
+
+def test_a_generator_stays_where_it_is():
+    data = stream(forever(batches()), steps=2)
+    first = data.first
+    data.set_state(data.get_state())
+    assert taken(data)[0] == float(first.x[0].flat[0])
+
+
+def test_no_thread_is_left_where_training_stops_early():
+    before = threading.active_count()
+    for _ in stream(Passes()):
+        break
+    stream(Passes()).first.take(slice(0, 1))
+    assert threading.active_count() == before
+
+
+def test_a_data_set_that_is_empty_now():
+    source = Again()
+    data = stream(source, steps=2)
+    assert len(taken(data)) == 2
+    source.source = []
+    with (
+        pytest.warns(UserWarning, match="expected 2 batches, the number of steps. Received 1 before the data ended"),
+    ):
+        assert len(taken(data)) == 1
+    with pytest.raises(ValueError, match="fit: expected batches in every epoch"):
+        taken(data)
+
+
+def test_data_that_end_within_an_epoch_give_a_warning():
+    with pytest.warns(UserWarning, match="fit: expected 5 batches, the number of steps. Received 3 before the data en"):
+        fit(compiled(), iter(batches()), None, steps_per_epoch=5)
+    with pytest.warns(UserWarning, match="evaluate: expected 4 batches, the number of steps. Received 3"):
+        compiled().evaluate(DataSet(), steps=4, verbose=0)
+
+
+def test_data_that_are_known_never_to_end():
+    with pytest.raises(ValueError, match=r"fit: expected steps_per_epoch=, .*Received data that never end, and none"):
+        fit(compiled(), cycle(batches()), None)
+    assert len(fit(compiled(), cycle(batches()), None, steps_per_epoch=2, epochs=2)["loss"]) == 2
+
+
+# Batches by number
+
+
+class Numbered(PyDataset):
+    """Notes in which threads its batches were made."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.threads, self.heard = set(), []
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        self.threads.add(threading.get_ident())
+        return batches()[index]
+
+    def on_epoch_begin(self):
+        self.heard.append("begin")
+
+    def on_epoch_end(self):
+        self.heard.append("end")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_by_number_are_fetched_ahead_if_that_is_wished(workers):
+    source = Numbered(workers=workers)
+    assert_same(trained_on(source, epochs=2), by_hand(2))
+    assert (threading.get_ident() in source.threads) == (workers == 1)
+    assert source.heard == ["begin", "end"] * 2
+
+
+def test_what_to_inherit_from_has_no_batches():
+    with pytest.raises(NotImplementedError):
+        PyDataset()[0]
+    with pytest.raises(NotImplementedError):
+        len(PyDataset())
+
+
+# Validation data are to be left as they are
+
+
+def test_validation_data_that_are_changed_at_random_give_a_warning():
+    source = Passes()
+    source.augments = True
+    with pytest.warns(UserWarning, match=r"images as they are, to measure on.*ImageDataGenerator\(rescale") as seen:
+        fit(compiled(), validation_data=source, epochs=3)
+    assert len(seen) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(compiled(), source, None, validation_data=Passes())
+
+
+# Tables and tensors
+
+
+def test_pandas_tables():
+    pandas = pytest.importorskip("pandas")
+    names = [f"pixel{i}" for i in range(X[0].size)]
+    table = pandas.DataFrame(X.reshape(N, -1), columns=names, index=range(100, 100 + N)).sample(frac=1, random_state=0)
+    order = table.index - 100
+    y = pandas.Series(Y, index=range(100, 100 + N)).loc[table.index]
+    weights = pandas.Series(np.arange(N) / 3).loc[order]
+    arrays = (X.reshape(N, -1)[order], Y[order])
+    same = [Sequential([Dense(CLASSES, activation="softmax")]) for _ in range(2)]
+    for model, data, weight in zip(same, [(table, y), arrays], [weights, np.arange(N)[order] / 3], strict=True):
+        config.set_random_seed(3)
+        fit(compiled(model), *data, sample_weight=weight, validation_data=data)
+    assert_same(same[0].get_weights(), same[1].get_weights())
+    np.testing.assert_array_equal(to_categorical(y), one_hot(Y[order]))
+
+
+@pytest.mark.oracle
+def test_torch_tensors():
+    torch = pytest.importorskip("torch")
+    models = [compiled(), compiled()]
+    models[1].set_weights(models[0].get_weights())
+    fit(models[0], torch.from_numpy(X), torch.from_numpy(Y), shuffle=False)
+    fit(models[1], shuffle=False)
+    assert_same(models[0].get_weights(), models[1].get_weights())
 
 
 # Weights of samples and classes

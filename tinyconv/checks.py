@@ -64,10 +64,10 @@ def parameters_of(function: Any) -> list[str]:
     return [p.name for p in found if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name != "self"]
 
 
-def positive(value: Any, name: str, where: str) -> int:
-    """A whole number from 1, or a ValueError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise ValueError(sentence(where, f"{name} as a whole number from 1", f"{name}={value!r}"))
+def positive(value: Any, name: str, where: str, least: int = 1) -> int:
+    """A whole number from 1, or from another least one, or a ValueError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise ValueError(sentence(where, f"{name} as a whole number from {least}", f"{name}={value!r}"))
     return int(value)
 
 

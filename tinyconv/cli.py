@@ -14,8 +14,10 @@ import tinyconv
 from tinyconv import notes, utils
 from tinyconv.commands.gradcheck import check_all
 from tinyconv.commands.predict import predict
+from tinyconv.commands.reproduce import reproduce_note
 from tinyconv.commands.train import DATA, Settings, train
 from tinyconv.models import load_model
+from tinyconv.presets import PRESETS
 
 #: What a user's mistake may raise; anything else is a mistake of tinyconv's and keeps its traceback.
 _ERRORS = (ValueError, TypeError, RuntimeError, OSError, MemoryError)
@@ -63,18 +65,32 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _reproduce_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "note",
+        nargs="?",
+        choices=notes.NOTES,
+        help="run the program of this note; without it, compare what needs no data",
+    )
+    add("--quick", action="store_true", help="only on a small part of the data, and two epochs: in seconds")
+    add("--seed", type=_natural, metavar="N", help="of weights, order and dropout (the note's, or 0)")
+    add("--out", metavar="DIR", help="new folder for the results (runs/note004-1, -2, ...)")
+
+
 def _no_options(parser: argparse.ArgumentParser) -> None:
     pass
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", choices=DATA, default="glyphs", help="what to learn (glyphs, which needs no download)")
+    add("--data", choices=DATA, help="what to learn (glyphs, which needs no download)")
     defaults = ", ".join(f"{data.network} for {name}" for name, data in DATA.items())
     add("--model", metavar="NAME", help=f"one of {', '.join(notes.NETWORKS)} ({defaults})")
     epochs = ", ".join(f"{data.epochs} for {name}" for name, data in DATA.items())
-    add("--epochs", type=_positive, metavar="N", help=f"how often to go over the data ({epochs})")
-    add("--batch-size", type=_positive, metavar="N", help="images in a step (32)")
+    add("--preset", choices=PRESETS, help="a recipe that reaches more than the notes, in place of --data and --model")
+    add("--epochs", type=_positive, metavar="N", help=f"how often to go over the data ({epochs}, or the preset's)")
+    add("--batch-size", type=_positive, metavar="N", help="images in a step (32, or the preset's)")
     add("--optimizer", metavar="NAME", help="sgd, rmsprop, adam, adamw or adagrad (the note's)")
     add("--lr", type=float, metavar="RATE", help="learning rate to begin with (the optimizer's)")
     text = "whether the learning rate falls to 0, or stays as in the notes (cosine)"
@@ -85,14 +101,14 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a .keras file")
+    parser.add_argument("model", metavar="MODEL", help="a .keras or .h5 file")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files of any kind that Pillow reads")
     text = "exchange light and dark (where the ground is light and the network learned on a dark one)"
     parser.add_argument("--invert", action=argparse.BooleanOptionalAction, help=text)
 
 
 def _summary_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help=f"a .keras file, or one of {', '.join(notes.NETWORKS)}")
+    parser.add_argument("model", metavar="MODEL", help=f"a .keras or .h5 file, or one of {', '.join(notes.NETWORKS)}")
     parser.add_argument("--formulas", action="store_true", help="add what each layer computes and needs")
 
 
@@ -122,13 +138,16 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _summary(options: argparse.Namespace) -> int:
-    is_file = options.model.endswith(".keras") or Path(options.model).exists()
+    is_file = options.model.endswith((".keras", ".h5")) or Path(options.model).exists()
     model = load_model(options.model) if is_file else notes.network(options.model)
     model.summary(formulas=options.formulas)
     return 0
 
 
 def _reproduce(options: argparse.Namespace) -> int:
+    if options.note is not None:
+        reproduce_note(options.note, options.out, options.quick, options.seed)
+        return 0
     rows = notes.reproduce()
     print(notes.table(rows))
     return 0 if all(row.ok for row in rows) else 1
@@ -147,6 +166,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, Sequence[str
         [
             "tinyconv train",
             "tinyconv train --data mnist --epochs 1",
+            "tinyconv train --preset mnist",
             "tinyconv train --data sign-digits --model note002 --schedule constant --batch-size 128 --epochs 20",
         ],
         _train_options,
@@ -165,9 +185,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, Sequence[str
     ),
     "reproduce": (
         _reproduce,
-        "compare every number that the course notes print with the number computed here",
-        ["tinyconv reproduce"],
-        _no_options,
+        "compare what the course notes print with what is computed here, or run a note's program on its data",
+        ["tinyconv reproduce", "tinyconv reproduce 004 --quick", "tinyconv reproduce 000"],
+        _reproduce_options,
     ),
     "gradcheck": (
         _gradcheck,

@@ -4,7 +4,7 @@ A callback is an object whose methods `fit` calls at fixed moments: at the begin
 epoch and of every batch. ``logs`` holds the numbers known then, by name: ``{"loss": 0.2, "val_loss": 0.3}``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tinyconv.checks import did_you_mean, sentence
@@ -21,6 +21,8 @@ class Callback:
     Attributes:
         model: the model that is trained; its ``stop_training = True`` ends the training after the epoch.
         params: ``verbose``, ``epochs`` and ``steps`` of the call to `fit`.
+        comes_last: whether it is called after all others, `History` included, wherever it stands in the list.
+        sets_learning_rate: whether it may change the learning rate, which then stands in the logs of every epoch.
 
     >>> class Whistle(Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
@@ -29,9 +31,19 @@ class Callback:
     0 0.5
     """
 
+    comes_last = False
+    sets_learning_rate = False
+
     def __init__(self) -> None:
         self.model: Any = None
         self.params: dict[str, Any] = {}
+
+    def get_state(self) -> dict[str, Any]:
+        """What it has to know again to go on with a training that broke off: what JSON can hold, and arrays."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned; called after `on_train_begin`."""
 
     def set_model(self, model: Any) -> None:
         """Called first, with the model."""
@@ -104,7 +116,7 @@ def _to_each(hook: str) -> Any:
 
 
 class CallbackList(Callback):
-    """Several callbacks as one: each call is passed on to all of them, in order.
+    """Several callbacks as one: each call is passed on to all of them, in order, and to those that come last at last.
 
     Args:
         callbacks: one callback, or several.
@@ -120,14 +132,26 @@ class CallbackList(Callback):
             if not isinstance(callback, Callback):
                 way_out = "Write for example callbacks=[EarlyStopping()], with parentheses."
                 raise TypeError(sentence("callbacks", "instances of Callback", repr(callback), way_out))
+        self._put_in_order()
         self.set_model(model)
         self.set_params(params or {})
 
+    def get_state(self) -> dict[str, Any]:
+        """What each of them says, by its class: a second one of a class is ``EarlyStopping 2``."""
+        return {key: callback.get_state() for key, callback in self._by_class()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Hand each its part; those that the state does not know begin anew."""
+        for key, callback in self._by_class():
+            if key in state:
+                callback.set_state(state[key])
+
     def append(self, callback: Callback) -> None:
-        """Put one more at the end, for the same model and run."""
+        """Add one more, for the same model and run."""
         callback.set_model(self.model)
         callback.set_params(self.params)
         self.callbacks.append(callback)
+        self._put_in_order()
 
     def set_model(self, model: Any) -> None:
         """Hand the model to each callback."""
@@ -140,6 +164,16 @@ class CallbackList(Callback):
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
+
+    def _put_in_order(self) -> None:
+        self.callbacks.sort(key=lambda callback: callback.comes_last)
+
+    def _by_class(self) -> Iterator[tuple[str, Callback]]:
+        met: list[str] = []
+        for callback in self.callbacks:
+            met.append(type(callback).__name__)
+            times = met.count(met[-1])
+            yield met[-1] if times == 1 else f"{met[-1]} {times}", callback
 
     on_train_begin, on_train_end = _to_each("on_train_begin"), _to_each("on_train_end")
     on_epoch_begin, on_epoch_end = _to_each("on_epoch_begin"), _to_each("on_epoch_end")
@@ -157,12 +191,21 @@ class History(Callback):
     Attributes:
         history: a list for each name in the logs, one number an epoch.
         epoch: the epochs, from ``initial_epoch`` on.
+
+    Where a schedule or a callback with ``sets_learning_rate`` changes the learning rate, ``history["learning_rate"]``
+    holds what it was at the end of each epoch. Where it stays, there is no such list, as in Keras.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+
+    def get_state(self) -> dict[str, Any]:
+        return {"history": self.history, "epoch": self.epoch}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.history, self.epoch = dict(state["history"]), list(state["epoch"])
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch = []

@@ -11,19 +11,23 @@ import numpy as np
 from tinyconv.callbacks.base import Callback, Logs
 from tinyconv.callbacks.monitor import MonitorCallback
 from tinyconv.checks import sentence
+from tinyconv.files import replacing
 
-__all__ = ["CSVLogger", "ModelCheckpoint"]
+__all__ = ["CSVLogger", "ModelCheckpoint", "check_save_freq"]
 
 
 class ModelCheckpoint(MonitorCallback):
     """Saves the model while it trains.
 
     Args:
-        filepath: where to, ending in ``.keras``, or in ``.npz`` for weights alone. ``{epoch:02d}`` and the names of the
-            logs, such as ``{val_loss:.2f}``, are filled in; epochs count from 1. Missing folders are made.
+        filepath: where to, ending in ``.keras`` or ``.h5``; or in ``.weights.h5`` or ``.npz`` for weights alone.
+            ``{epoch:02d}``, with save_freq in batches ``{batch}``, and the names of the logs, such as
+            ``{val_loss:.2f}``, are filled in; both count from 1. Missing folders are made, and files that are there are
+            replaced in one step.
         monitor: name of the number that tells the best model.
         verbose: 1 prints what it does.
-        save_best_only: whether to save only when that number improves.
+        save_best_only: whether to save only when that number improves. Where the logs lack it, or it is not one number,
+            every model is saved, with a warning.
         save_weights_only: whether to save the weights without the architecture, for `load_weights`.
         mode: ``'min'``, ``'max'``, or ``'auto'``, which goes by the name.
         save_freq: ``'epoch'``, or the number of batches after which to save.
@@ -54,6 +58,13 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = self._batches = 0
         self._check_settings()
 
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() | {"batches": self._batches}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        super().set_state(state)
+        self._batches = state["batches"]
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
 
@@ -78,11 +89,14 @@ class ModelCheckpoint(MonitorCallback):
             self.model.save_weights(path)
         else:
             self.model.save(path)
+        self._say(f"finished saving model to {path}")
 
     def _is_best(self, logs: Mapping[str, Any], path: Path) -> bool:
         """Whether the number that is watched improved; True where there is none, so that no model is lost."""
         current = self.monitored(dict(logs))
-        if current is None:
+        if current is None or np.ndim(current):
+            if current is not None:
+                self.warn_once(f"one number as {self.monitor!r}, to save the best model only", repr(current))
             return True
         best = "None" if self.best is None else f"{self.best:.5f}"
         if not self.improves(current, self.best):
@@ -105,14 +119,20 @@ class ModelCheckpoint(MonitorCallback):
             print(f"\nEpoch {self._epoch + 1}: {text}")
 
     def _check_settings(self) -> None:
-        ending = ".npz" if self.save_weights_only else ".keras"
-        if not self.filepath.endswith(ending):
-            expected = f"filepath ending in {ending}" + (" for weights alone" if self.save_weights_only else "")
-            raise ValueError(sentence("ModelCheckpoint", expected, f"filepath={self.filepath!r}"))
-        whole = isinstance(self.save_freq, int) and not isinstance(self.save_freq, bool) and self.save_freq > 0
-        if self.save_freq != "epoch" and not whole:
-            received = f"save_freq={self.save_freq!r}"
-            raise ValueError(sentence("ModelCheckpoint", "save_freq 'epoch' or a number of batches", received))
+        weights, whole = (".weights.h5", ".npz"), (".keras", ".h5")
+        endings = weights if self.save_weights_only else whole
+        if not self.filepath.endswith(endings) or (not self.save_weights_only and self.filepath.endswith(weights)):
+            expected = f"filepath ending in {' or '.join(endings)}" + " for weights alone" * self.save_weights_only
+            received = f"filepath={self.filepath!r}, save_weights_only={self.save_weights_only}"
+            raise ValueError(sentence("ModelCheckpoint", expected, received))
+        check_save_freq(self.save_freq, "ModelCheckpoint")
+
+
+def check_save_freq(save_freq: Any, where: str) -> None:
+    """ValueError unless it is ``'epoch'`` or a number of batches."""
+    whole = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0
+    if save_freq != "epoch" and not whole:
+        raise ValueError(sentence(where, "save_freq 'epoch' or a number of batches", f"save_freq={save_freq!r}"))
 
 
 class CSVLogger(Callback):
@@ -131,6 +151,17 @@ class CSVLogger(Callback):
         super().__init__()
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._columns: list[str] | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        path = Path(self.filename)
+        text = path.read_bytes().decode() if path.exists() else ""  # not read_text, which changes the ends of lines
+        return {"columns": self._columns, "text": text}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        # What was written after the backup goes: those epochs are done again.
+        self._columns = state["columns"]
+        with replacing(Path(self.filename)) as file:
+            file.write(state["text"].encode())
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._columns = self._columns_of_file() if self.append else None

@@ -1,7 +1,8 @@
 """Changing the learning rate from epoch to epoch."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class ReduceLROnPlateau(MonitorCallback):
         ValueError: if factor is not below 1; and as `MonitorCallback`.
     """
 
+    sets_learning_rate = True
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -46,6 +49,13 @@ class ReduceLROnPlateau(MonitorCallback):
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.wait = self.cooldown_counter = 0
+
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() | {"wait": self.wait, "cooldown_counter": self.cooldown_counter}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        super().set_state(state)
+        self.wait, self.cooldown_counter = state["wait"], state["cooldown_counter"]
 
     def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin(logs)
@@ -90,6 +100,8 @@ class LearningRateScheduler(Callback):
     Raises:
         ValueError: if the schedule does not return a number.
     """
+
+    sets_learning_rate = True
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         super().__init__()

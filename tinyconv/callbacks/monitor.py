@@ -1,6 +1,7 @@
 """Watching one number of the logs, and stopping when it improves no more."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from tinyconv.callbacks.base import Callback, Logs
@@ -28,6 +29,12 @@ class MonitorCallback(Callback):
         self._sign = lookup("mode", mode, {"auto": 0, "min": -1, "max": 1}) or _direction(type(self).__name__, monitor)
         self._warned = False
 
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self.best, "warned": self._warned}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.best, self._warned = state["best"], state["warned"]
+
     def improves(self, value: float, reference: float | None) -> bool:
         """Whether ``value`` is better than ``reference`` by more than min_delta."""
         if reference is None:
@@ -37,16 +44,24 @@ class MonitorCallback(Callback):
     def monitored(self, logs: Logs) -> Any:
         """The number that is watched; None, with one warning for each training, where the logs lack it."""
         value = (logs or {}).get(self.monitor)
-        if value is None and not self._warned:
+        if value is None:
             names = ", ".join(map(repr, logs or {})) or "none"
             way_out = did_you_mean(self.monitor, logs or {}) or "val_ names need validation data."
-            message = sentence(type(self).__name__, f"monitor={self.monitor!r} in the logs", names, way_out)
-            warnings.warn(message, stacklevel=2)
-            self._warned = True
+            self.warn_once(f"monitor={self.monitor!r} in the logs", names, way_out)
         return value
+
+    def warn_once(self, expected: str, received: str, way_out: str = "") -> None:
+        """A warning, unless this training has had one from here."""
+        if not self._warned:
+            warnings.warn(sentence(type(self).__name__, expected, received, way_out), stacklevel=3)
+        self._warned = True
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._warned = False
+
+
+#: What `EarlyStopping` remembers from epoch to epoch, beside the best number.
+_COUNTED = ("wait", "stopped_epoch", "best_epoch", "best_weights")
 
 
 class EarlyStopping(MonitorCallback):
@@ -86,6 +101,14 @@ class EarlyStopping(MonitorCallback):
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best: float | None = None
         self.best_weights: list[Any] | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() | {name: getattr(self, name) for name in _COUNTED}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        super().set_state(state)
+        for name in _COUNTED:
+            setattr(self, name, state[name])
 
     def on_train_begin(self, logs: Logs = None) -> None:
         super().on_train_begin(logs)

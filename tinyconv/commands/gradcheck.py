@@ -16,13 +16,21 @@ VECTORS = (3, 4)
 OPTIONS: dict[type, dict[str, Any]] = {
     layers.Activation: {"activation": "gelu"},
     layers.BatchNormalization: {},
+    layers.CenterCrop: {"height": 3, "width": 4},
     layers.Conv2D: {"filters": 4, "kernel_size": (3, 2), "strides": (2, 1), "padding": "same", "activation": "tanh"},
     layers.Dense: {"units": 5, "activation": "softmax"},
     layers.DepthwiseConv2D: {"kernel_size": (3, 2), "depth_multiplier": 2},
     layers.Dropout: {"rate": 0.4},
     layers.InputLayer: {"shape": IMAGES[1:]},
+    layers.RandomBrightness: {"factor": 0.3, "value_range": (-2, 2)},
+    layers.RandomContrast: {"factor": 0.3, "value_range": (-2, 2)},
+    layers.RandomCrop: {"height": 3, "width": 4},
+    layers.RandomRotation: {"factor": 0.1},
+    layers.RandomTranslation: {"height_factor": 0.3, "width_factor": 0.2, "fill_mode": "constant"},
+    layers.RandomZoom: {"height_factor": 0.3, "fill_mode": "wrap"},
     layers.Reshape: {"target_shape": (6, -1)},
     layers.Rescaling: {"scale": 1 / 255, "offset": -0.5},
+    layers.Resizing: {"height": 4, "width": 7, "crop_to_aspect_ratio": True},
     layers.SpatialDropout2D: {"rate": 0.4},
 }
 _ABSTRACT = (layers.Layer,)

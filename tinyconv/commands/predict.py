@@ -9,15 +9,15 @@ import numpy as np
 from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.commands.networks import Meaning, border_brightness, fed, image_shape, probabilities
-from tinyconv.datasets._images import why_unreadable
 from tinyconv.models import load_model
+from tinyconv.preprocessing.files import why_unreadable
 
 
 def predict(model_path: str, image_paths: Sequence[str], invert: bool | None = None) -> None:
     """Print the most probable class of each image, and the two after it.
 
     Args:
-        model_path: a ``.keras`` file.
+        model_path: a ``.keras`` or ``.h5`` file.
         image_paths: files that Pillow can read.
         invert: whether to exchange light and dark; None does so for images on a light ground, where the network has
             learned from images on a dark one.

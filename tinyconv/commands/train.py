@@ -1,4 +1,4 @@
-"""``tinyconv train``: a network of the notes learns a data set, and everything worth keeping is written to a folder.
+"""``tinyconv train``: a network learns a data set, and everything worth keeping is written to a folder.
 
 Three parts of the data are kept apart. The network learns from the training part without its last tenth; on that tenth
 it is validated after every epoch; the test part is used once, at the end.
@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from tinyconv.checks import lookup, sentence
 from tinyconv.commands.networks import Meaning, fed, is_dark_ground, probabilities
 from tinyconv.datasets import fashion_mnist, flowers, glyphs, mnist, sign_digits, sign_mnist
 from tinyconv.models import Model
-from tinyconv.notes import NETWORKS, Program, network
+from tinyconv.notes import NETWORKS, Program
 from tinyconv.optimizers import Optimizer
 from tinyconv.optimizers.schedules import CosineDecay
+from tinyconv.preprocessing.image import ImageDataGenerator
+from tinyconv.presets import PRESETS, Preset
 
 Part = tuple[Array, Array]
 
@@ -63,8 +65,9 @@ DATA = {
 class Settings:
     """What the command line says; None where it says nothing."""
 
-    data: str = "glyphs"
+    data: str | None = None
     model: str | None = None
+    preset: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
     optimizer: str | None = None
@@ -84,23 +87,21 @@ def train(settings: Settings) -> None:
         ValueError: for settings that do not fit the data.
     """
     started = time.perf_counter()
-    data: DataSet = lookup("data set", settings.data, DATA)
-    name = settings.model or data.network
-    program: Program = lookup("network", name, NETWORKS)
+    recipe, title = _recipe(settings)
+    program = recipe.program
     optimizer = _optimizer(program, settings)
     utils.set_random_seed(settings.seed)
-    (x, y), test = (_first(part, settings.limit) for part in data.load())
-    meaning = Meaning(tuple(data.names()), is_dark_ground(x))
-    model = network(name, (*x.shape[1:], 1)[:3], len(meaning.classes))
-    batch_size, epochs = settings.batch_size or 32, settings.epochs or data.epochs
-    _slow_down(optimizer, settings.schedule, epochs * _steps(len(x), batch_size))
+    (x, y), test = (_first(part, settings.limit) for part in recipe.load())
+    meaning = Meaning(tuple(DATA[recipe.data].names()), is_dark_ground(x))
+    model = program.build((*x.shape[1:], 1)[:3], len(meaning.classes))
+    _slow_down(optimizer, settings.schedule, program.epochs * _steps(len(x), program.batch_size))
     program.compile(model, optimizer)
-    with _kept_if_used(make_folder(settings.out, f"{settings.data}-{name}")) as folder:
-        _describe(settings.data, x, test[0], meaning)
+    with kept_if_used(make_folder(settings.out, title)) as folder:
+        _describe(recipe.data, x, test[0], meaning)
         model.summary()
         print()
-        labels, log = program.labels(y, len(meaning.classes)), CSVLogger(folder / "history.csv")
-        history = model.fit(fed(x, model), labels, batch_size, epochs, validation_split=HELD_OUT, callbacks=[log])
+        log = CSVLogger(folder / "history.csv")
+        history = _fit(model, recipe, fed(x, model), program.labels(y, len(meaning.classes)), log)
         _write(folder, model, history, meaning, test)
     print(f"Seed {settings.seed}, {model.dtype}, {_versions()}, {time.perf_counter() - started:.0f} s in all.")
 
@@ -128,6 +129,28 @@ def make_folder(wanted: str | None, title: str) -> Path:
 
 
 # Before
+
+
+def _recipe(settings: Settings) -> tuple[Preset, str]:
+    """What to do, as a recipe: the preset asked for, or a network of the notes on a data set; and a title for it.
+
+    Raises:
+        ValueError: for unknown names, and for a preset beside a data set or network of one's own choice.
+    """
+    if settings.preset is None:
+        name = settings.data or "glyphs"
+        data: DataSet = lookup("data set", name, DATA)
+        chosen = settings.model or data.network
+        program: Program = replace(lookup("network", chosen, NETWORKS), batch_size=32, epochs=data.epochs)
+        recipe, title = Preset(name, data.load, program), f"{name}-{chosen}"
+    else:
+        if settings.data or settings.model:
+            expected, received = "--preset alone, which names data and network", "--data or --model beside it"
+            raise ValueError(sentence("train", expected, received))
+        recipe, title = lookup("preset", settings.preset, PRESETS), f"preset-{settings.preset}"
+    asked = {"batch_size": settings.batch_size, "epochs": settings.epochs}
+    given = {key: value for key, value in asked.items() if value is not None}
+    return replace(recipe, program=replace(recipe.program, **given)), title
 
 
 def _first(part: Part, limit: int | None) -> Part:
@@ -165,13 +188,24 @@ def _slow_down(optimizer: Optimizer, schedule: str, steps: int) -> None:
 
 
 @contextmanager
-def _kept_if_used(folder: Path) -> Iterator[Path]:
+def kept_if_used(folder: Path) -> Iterator[Path]:
     """The folder, which is removed again if nothing was written there: no traces of a training that never began."""
     try:
         yield folder
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _fit(model: Model, recipe: Preset, x: Array, y: Array, log: CSVLogger) -> History:
+    """Learn from all but the end of the training part, changed anew in each epoch if the recipe says so."""
+    program, learned = recipe.program, _learned(len(x))
+    x_learned, y_learned, held_out = x[:learned], y[:learned], (x[learned:], y[learned:])
+    settings: Any = {"epochs": program.epochs, "validation_data": held_out, "callbacks": [log]}
+    if not recipe.augmentation:
+        return model.fit(x_learned, y_learned, program.batch_size, **settings)
+    changed = ImageDataGenerator(**recipe.augmentation).flow(x_learned, y_learned, program.batch_size)
+    return model.fit(changed, **settings)
 
 
 # After

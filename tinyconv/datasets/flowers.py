@@ -18,10 +18,11 @@ from pathlib import Path
 
 from tinyconv.checks import sentence
 from tinyconv.datasets._fetch import cache, fetch, places
-from tinyconv.datasets._images import class_folders, image_files, load_folders
+from tinyconv.datasets._images import labelled_files, load_folders
 from tinyconv.datasets._split import Split
+from tinyconv.preprocessing.folders import class_folders
 
-__all__ = ["ARCHIVE", "CLASS_NAMES", "MIRRORS", "SHA256", "class_names", "load_data"]
+__all__ = ["ARCHIVE", "CLASS_NAMES", "MIRRORS", "SHA256", "class_names", "folder", "load_data"]
 
 #: The names in TensorFlow's archive; `class_names` reads those of the folder at hand.
 CLASS_NAMES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
@@ -53,17 +54,17 @@ def load_data(image_size: int | tuple[int, int] = (100, 100), test_split: float 
         FileNotFoundError: if the images are nowhere and no mirror delivers them.
         ValueError: if a file cannot be read; the message gives its path.
     """
-    root = _folder()
+    root = folder()
     return load_folders(root, class_folders(root), image_size, test_split, seed)
 
 
 def class_names() -> tuple[str, ...]:
     """The names of the labels: the folders at hand, in alphabetical order. Raises as `load_data` does."""
-    return tuple(class_folders(_folder()))
+    return tuple(class_folders(folder()))
 
 
-def _folder() -> Path:
-    """The folder of the class folders; downloaded and unpacked if there is none yet."""
+def folder() -> Path:
+    """The folder of the class folders; downloaded and unpacked if there is none yet. Raises as `load_data` does."""
     for place in places("flowers"):
         if place.is_dir() and (root := _below(place)) is not None:
             return root
@@ -73,7 +74,7 @@ def _folder() -> Path:
 def _below(folder: Path) -> Path | None:
     # An unpacked archive often lies one folder deeper: flowers/flower_photos/daisy, flowers/tiny_FR/daisy.
     for root in (folder, *(folder / name for name in class_folders(folder))):
-        if image_files(root, class_folders(root)):
+        if labelled_files(root, class_folders(root)):
             return root
     return None
 

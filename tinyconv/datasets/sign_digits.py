@@ -11,14 +11,17 @@ arXiv:2011.08927. Source: https://github.com/ardamavi/Sign-Language-Digits-Datas
 """
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tinyconv.checks import sentence
 from tinyconv.datasets._fetch import find, missing
-from tinyconv.datasets._images import Folder, class_folders, load_folders
+from tinyconv.datasets._images import load_folders
 from tinyconv.datasets._split import Split
+from tinyconv.preprocessing.folders import Folder, class_folders
 
-__all__ = ["CLASS_NAMES", "load_data"]
+__all__ = ["CLASS_NAMES", "folder", "load_data"]
 
 CLASS_NAMES = tuple("0123456789")
 _ARCHIVES = ("Sign-Language-Digits-Dataset.zip", "Sign-Language-Digits-Dataset-master.zip")
@@ -44,15 +47,22 @@ def load_data(image_size: int | tuple[int, int] = (100, 100), test_split: float 
         FileNotFoundError: if the data are nowhere; the message says what to put where.
         ValueError: if an image cannot be read (the message gives its path), or a class is missing.
     """
+    with folder() as root:
+        return load_folders(root, _classes(root), image_size, test_split, seed)
+
+
+@contextmanager
+def folder() -> Iterator[Folder]:
+    """The folder of the folders 0 to 9, on the disk or inside the zip file, while it is open. Raises as `load_data`."""
     found = find("sign_digits", "Dataset", *_ARCHIVES)
     if found is None:
         way_out = f"Get it from {_ADDRESS} (Code, Download ZIP) and put it there;"
         raise missing("sign_digits", f"the folder Dataset or {_ARCHIVES[0]}", way_out)
     if found.is_dir():
-        return load_folders(found, _classes(found), image_size, test_split, seed)
+        yield found
+        return
     with _open(found) as archive:
-        root = _dataset_in(zipfile.Path(archive))
-        return load_folders(root, _classes(root), image_size, test_split, seed)
+        yield _dataset_in(zipfile.Path(archive))
 
 
 def _open(path: Path) -> zipfile.ZipFile:

@@ -33,6 +33,10 @@ from tinyconv.layers import (
     Layer,
     MaxPooling2D,
     MinPooling2D,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
     ReLU,
     Rescaling,
 )
@@ -46,7 +50,7 @@ Cache = list[Any]
 
 #: From runs of operations to the blocks that run them: the first that fits. A letter is an operation of `_letter`, "?"
 #: marks what may be missing. S rescaling, C convolution, A ReLU, D dropout, N batch normalisation, P max or min
-#: pooling by two, Q other pooling, F dense; "." is what only the layer itself can run.
+#: pooling by two, Q other pooling, F dense, W warping at random; "." is what only the layer itself can run.
 PATTERNS = (
     (r"S?C(?=A?D?N)", "convolution"),  # the normalisation takes what follows
     (r"S?CA?[PQ]?", "convolution"),
@@ -54,6 +58,7 @@ PATTERNS = (
     (r"[PQ]", "pooling"),
     (r"FA?", "dense"),
     (r"D", "dropout"),
+    (r"W", "warp"),
 )
 
 
@@ -369,6 +374,7 @@ def _operations(call: Call, cut: set[SymbolicTensor]) -> Iterator[Operation]:
 _LETTERS = {
     Rescaling: "S", Conv2D: "C", DepthwiseConv2D: "C", Activation: "A", ReLU: "A", Dropout: "D",
     BatchNormalization: "N", MaxPooling2D: "P", MinPooling2D: "P", AveragePooling2D: "Q", Dense: "F",
+    RandomFlip: "W", RandomRotation: "W", RandomTranslation: "W", RandomZoom: "W",
 }  # fmt: skip
 
 

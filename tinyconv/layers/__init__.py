@@ -1,6 +1,14 @@
 """Every layer by name. One layer, or one family, is one file of this folder; `base` is the contract."""
 
 from tinyconv.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from tinyconv.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from tinyconv.layers.base import Layer
 from tinyconv.layers.batchnorm import BatchNormalization
 from tinyconv.layers.conv import Conv2D, DepthwiseConv2D
@@ -18,6 +26,7 @@ from tinyconv.layers.pooling import (
     MinPooling2D,
 )
 from tinyconv.layers.rescaling import Rescaling
+from tinyconv.layers.resizing import CenterCrop, RandomCrop, Resizing
 from tinyconv.layers.zero_padding import ZeroPadding2D
 
 # Keras's second names
@@ -36,6 +45,7 @@ __all__ = [
     "AveragePooling2D",
     "AvgPool2D",
     "BatchNormalization",
+    "CenterCrop",
     "Concatenate",
     "Conv2D",
     "Convolution2D",
@@ -57,9 +67,17 @@ __all__ = [
     "MaxPooling2D",
     "MinPool2D",
     "MinPooling2D",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Softmax",
     "SpatialDropout2D",
     "ZeroPadding2D",

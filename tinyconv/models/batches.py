@@ -2,11 +2,18 @@
 
 Arrays are cut into batches here, generators and data sets are asked for theirs, and both are checked: nothing that is
 empty, not a number, or of unequal lengths reaches the network.
+
+A *pass* is once through all the data. An epoch is a pass, unless the user sets the number of its steps: then it may
+end in the middle of one, and the next epoch goes on there. `Arrays` and `Stream` can say where they stand
+(``get_state``) and go on from there in another process (``set_state``), so that a training that was cut off sees the
+same batches as one that was not.
 """
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, count, islice
+from functools import partial
+from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +21,7 @@ import numpy as np
 from tinyconv import config
 from tinyconv._types import Array
 from tinyconv.checks import first_index, positive, sentence
+from tinyconv.preprocessing.background import in_background
 
 
 class Batch(NamedTuple):
@@ -77,8 +85,9 @@ class Arrays:
         samples: all of them.
         batch_size: samples in a batch; the last one may be smaller.
         shuffle: whether each pass takes them in a new random order.
-        steps: batches in a pass of a fixed length, which goes on where the last one stopped; None for all there are.
+        steps: batches in an epoch, if that is not a pass.
         dtype: float type that x is wanted in; as it is, if None.
+        anew: whether each epoch of so many steps begins a pass, instead of going on where the last one stopped.
     """
 
     def __init__(
@@ -88,11 +97,16 @@ class Arrays:
         shuffle: bool = False,
         steps: int | None = None,
         dtype: Any = None,
+        anew: bool = False,
     ) -> None:
         self.samples, self.shuffle = samples, shuffle
         self.batch_size = positive(batch_size, "batch_size", "batches")
-        self._endless = None if steps is None else chain.from_iterable(self._once() for _ in count())
-        self.steps = -(-samples.size // self.batch_size) if steps is None else positive(steps, "steps", "batches")
+        in_a_pass = -(-samples.size // self.batch_size)
+        wanted = in_a_pass if steps is None else positive(steps, "steps", "batches")
+        self.steps = min(wanted, in_a_pass) if anew else wanted
+        self._endless = None if steps is None or anew else self._passes()
+        self._began: Mapping[str, Any] | None = None  # the random stream, before it drew the order of this pass
+        self._taken = 0  # batches of this pass
         most = min(samples.size, self.batch_size)
         self._x = [_Gatherer(a, most, a.dtype if dtype is None else np.dtype(dtype)) for a in samples.x]
         self._y = [_Gatherer(a, most, a.dtype) for a in samples.y]
@@ -105,21 +119,43 @@ class Arrays:
         return self.samples
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._once() if self._endless is None else islice(self._endless, self.steps)
+        return islice(self._once() if self._endless is None else self._endless, self.steps)
 
-    def _once(self) -> Iterator[Batch]:
+    def get_state(self) -> dict[str, Any]:
+        """Where the next epoch begins, as plain numbers; together with `config.random_state`, that is all."""
+        return {} if self._endless is None else {"began": self._began, "taken": self._taken}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on where `get_state` was called."""
+        if self._endless is not None:
+            self._endless = self._passes(**state)
+
+    def _passes(self, began: Mapping[str, Any] | None = None, taken: int = 0) -> Iterator[Batch]:
+        """Pass after pass; the first one as it began, without the batches that were taken from it."""
+        while True:
+            random = config.stream("shuffling")
+            if began is not None:  # its order was drawn before, so nothing is drawn from the stream of today
+                random = np.random.Generator(np.random.PCG64())
+                random.bit_generator.state = began
+            self._began, self._taken = random.bit_generator.state if self.shuffle else None, taken
+            for batch in self._once(random, taken):
+                self._taken += 1
+                yield batch
+            began, taken = None, 0
+
+    def _once(self, random: np.random.Generator | None = None, taken: int = 0) -> Iterator[Batch]:
         n, size = self.samples.size, self.batch_size
-        order = self._order() if self.shuffle else None
-        for start in range(0, n, size):
+        order = self._order(random or config.stream("shuffling")) if self.shuffle else None
+        for start in range(taken * size, n, size):
             yield self._take(slice(start, min(start + size, n)) if order is None else order[start : start + size])
 
-    def _order(self) -> Array:
+    def _order(self, random: np.random.Generator) -> Array:
         """All samples' numbers in a random order: what ``permutation(n)`` of the stream returns, in used memory."""
         order = self._orders.free()
         order.fill(1)
         order[0] = 0
         np.cumsum(order, out=order)  # 0, 1, 2, ...
-        config.stream("shuffling").shuffle(order)
+        random.shuffle(order)
         return order
 
     def _take(self, which: Any) -> Batch:
@@ -195,14 +231,21 @@ _HELD_BY_A_LIST = _held_by_a_list()
 class Stream:
     """Batches from a generator, a data set, or an object with ``__len__`` and ``__getitem__``.
 
-    A generator goes on where the last pass stopped; everything else starts anew with each pass.
+    A generator goes on where the last epoch stopped. From everything else each epoch takes a whole pass: an iterator
+    from ``epoch()`` where there is such a method, from ``iter()``, or the batches by their numbers, in order. Those of
+    an object whose attribute ``workers`` is above 1 are fetched in as many threads, ahead of their use. With ``steps``,
+    training goes on in the middle of a pass, and from its end into the next one; all else begins a pass each time.
 
     Args:
         source: yields ``x``, ``(x, y)`` or ``(x, y, sample_weight)``, arrays of one batch each.
         names: of the model's inputs and outputs, for dictionaries.
-        steps: batches in a pass; None for all there are.
+        steps: batches in an epoch, if that is not a pass.
         need_labels: whether a batch without y is an error.
         finite: whether a NaN or infinity is an error.
+        where: who takes the batches: "fit" for training.
+
+    Raises:
+        ValueError: for a source that is known never to end, without steps.
     """
 
     def __init__(
@@ -216,47 +259,106 @@ class Stream:
     ) -> None:
         self.source, self.names, self.where = source, names, where
         self.need_labels, self.finite = need_labels, finite
-        self.steps = len(source) if steps is None and hasattr(source, "__len__") else steps
-        self._running = source if hasattr(source, "__next__") else None  # a generator, to be walked once
-        self._peeked: list[Any] = []
+        self._given = None if steps is None else positive(steps, "steps", where)
+        self.steps = _length(source) if steps is None else self._given
+        self._is_generator = hasattr(source, "__next__") and not hasattr(source, "epoch")
+        self._goes_on = self._is_generator or (where == "fit" and steps is not None)
+        self._most = None if steps is None and hasattr(source, "epoch") else self.steps
+        self._pass: Iterator[Any] | None = None  # the one that has begun
+        self._began: Any = None  # the source's state before
+        self._taken = 0  # batches of this pass
+        self._peeked: list[Any] = []  # its first batch, while nobody else has seen it
+        if steps is None and (isinstance(source, cycle) or getattr(source, "is_endless", False)):
+            name = {"fit": "steps_per_epoch", "validation_data": "validation_steps"}.get(where, "steps")
+            raise ValueError(sentence(where, f"{name}=, a number of batches", "data that never end, and none"))
+        if where == "validation_data" and getattr(source, "augments", False):
+            expected = "images as they are, to measure on"
+            way_out = "Pass the data of a second ImageDataGenerator(rescale=...) that changes nothing else."
+            received = "a generator that turns, shifts or changes them at random"
+            warnings.warn(sentence(where, expected, received, way_out), UserWarning, stacklevel=2)
 
     @property
     def first(self) -> Batch:
-        """The first batch, which is not lost to the next pass.
+        """The first batch, which is not lost to the next epoch.
 
         Raises:
             ValueError: if there is none.
         """
         if not self._peeked:
-            batches = self._begin()
-            found = next(batches, None)
-            if found is None:
+            self._peeked = [*islice(self._running(), 1)]
+            if not self._peeked:
                 raise ValueError(sentence(self.where, "at least one batch", "an iterator that is empty"))
-            self._peeked.append(found)
-            self._rest = batches
         return self._checked(self._peeked[0])
 
     def __iter__(self) -> Iterator[Batch]:
-        ended = True
-        for batch in islice(self._resume(), self.steps):
-            ended = False
-            yield self._checked(batch)
-        if ended:
+        done = 0
+        try:
+            while done != self._most:
+                batch = self._next()
+                if batch is _END and self._goes_on and not self._is_generator and self._taken:
+                    self._leave()
+                    continue
+                if batch is _END:
+                    break
+                done += 1
+                yield self._checked(batch)
+        finally:
+            if not self._goes_on:
+                self._leave()
+        if not done:
             way_out = "Pass a generator that goes on, or a data set that begins anew with each epoch."
             raise ValueError(sentence(self.where, "batches in every epoch", "a generator that has ended", way_out))
-        if hasattr(self.source, "on_epoch_end"):
+        if self._given and done < self._given:
+            way_out = "Ask for fewer steps, or pass data that go on."
+            expected, received = f"{self._given} batches, the number of steps", f"{done} before the data ended"
+            warnings.warn(sentence(self.where, expected, received, way_out), UserWarning, stacklevel=2)
+        if hasattr(self.source, "on_epoch_end") and not hasattr(self.source, "epoch"):
             self.source.on_epoch_end()
 
-    def _begin(self) -> Iterator[Any]:
-        if self._running is not None:
-            return self._running
-        if hasattr(self.source, "__iter__"):
-            return iter(self.source)
-        return (self.source[i] for i in range(len(self.source)))
+    def get_state(self) -> dict[str, Any]:
+        """Where the next epoch begins, as plain numbers. A generator's place is its owner's business."""
+        if self._is_generator:
+            return {}
+        return {"source": _state(self.source) if self._pass is None else self._began, "taken": self._taken}
 
-    def _resume(self) -> Iterator[Any]:
-        # Not written with `yield from`: when such a function is dropped, it closes the user's generator with itself.
-        return chain([self._peeked.pop()], self._rest) if self._peeked else self._begin()
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on where `get_state` was called."""
+        if self._is_generator:
+            return
+        self._leave()
+        if state["source"] is not None:
+            self.source.set_state(state["source"])
+        self._taken = state["taken"]
+
+    def _next(self) -> Any:
+        """The next batch of this pass, or _END."""
+        batch = self._peeked.pop() if self._peeked else next(self._running(), _END)
+        self._taken += batch is not _END
+        return batch
+
+    def _running(self) -> Iterator[Any]:
+        """The pass that has begun; one begins here if none has, after the batches that were taken from it."""
+        if self._pass is None:
+            self._began = _state(self.source)
+            self._pass = self._begin(self._taken)
+        return self._pass
+
+    def _leave(self) -> None:
+        """What comes next is a new pass."""
+        self._pass, self._peeked, self._taken = None, [], 0
+
+    def _begin(self, taken: int) -> Iterator[Any]:
+        source = self.source
+        if self._is_generator:
+            return islice(source, None)  # to drop this does not close the user's generator
+        if hasattr(source, "on_epoch_begin"):
+            source.on_epoch_begin()
+        workers = getattr(source, "workers", 1)
+        if hasattr(source, "epoch") or (hasattr(source, "__iter__") and workers < 2):
+            batches = source.epoch() if hasattr(source, "epoch") else iter(source)
+            return islice(batches, taken, None)
+        tasks = (partial(source.__getitem__, i) for i in range(taken, len(source)))
+        return in_background(tasks, workers) if workers > 1 else (task() for task in tasks)
 
     def _checked(self, batch: Any) -> Batch:
         parts = batch if isinstance(batch, tuple) else (batch,)
@@ -267,6 +369,22 @@ class Stream:
             received = "lists" if isinstance(batch, list) else "batches of x alone"
             raise ValueError(sentence(self.where, "batches of (x, y)", received, "Yield tuples: yield x, y."))
         return samples(*parts, names=self.names, where=self.where, finite=self.finite)
+
+
+#: What stands for a batch where there is none.
+_END = object()
+
+
+def _length(source: Any) -> int | None:
+    """Batches in a pass, or None where nobody knows."""
+    try:
+        return len(source)
+    except TypeError:
+        return None
+
+
+def _state(source: Any) -> Any:
+    return source.get_state() if hasattr(source, "get_state") else None
 
 
 def is_stream(x: Any, where: str = "", **beside: Any) -> bool:

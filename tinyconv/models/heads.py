@@ -64,6 +64,8 @@ class Head:
     def measure(self, y: Array, output: Array, weights: Array | None, learn: bool) -> tuple[float, Array | None]:
         """(weighted loss of a batch, its gradient by the output); metrics take note."""
         loss, gradient = 0.0, None
+        if not self.works_on_logits:
+            output = output.copy()  # losses and metrics may be the user's and keep it; the next batch overwrites it
         if self.loss is not None:
             values, cache = self.loss.forward(y, output)
             shares = _fit_weights(weights, values.shape, "fit").astype(values.dtype) / max(values.size, 1)
@@ -81,11 +83,6 @@ class Head:
     def prediction(self, output: Array) -> Array:
         """What the network's user sees, from what the network delivers here."""
         return self.activation(output) if self.works_on_logits and self.activation else output
-
-    def reset(self) -> None:
-        """Forget what was measured."""
-        for metric in [self.mean_loss, *self.metrics]:
-            metric.reset_state()
 
     def _check_fit(self, loss: losses.Loss, fuses: bool) -> None:
         """Probabilities for a loss that expects them, logits for one that expects those."""

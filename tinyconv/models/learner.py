@@ -120,11 +120,15 @@ class Learner:
             logs |= {(f"{head.name}_{m.name}" if several else m.name): m.result() for m in head.metrics}
         return logs
 
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        """Everything that is measured."""
+        return [self.mean_loss, *(metric for head in self.heads for metric in [head.mean_loss, *head.metrics])]
+
     def reset(self) -> None:
         """Forget what was measured."""
-        self.mean_loss.reset_state()
-        for head in self.heads:
-            head.reset()
+        for metric in self.metrics:
+            metric.reset_state()
 
     def lay_out(self) -> ParameterMemory:
         """The parameters in one vector: made there, or moved in, again too where another model has taken them."""

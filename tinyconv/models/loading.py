@@ -11,22 +11,25 @@ import math
 import os
 import shutil
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from tinyconv import config
 from tinyconv._types import Array
 from tinyconv.checks import sentence
-from tinyconv.layers import Layer
-from tinyconv.models.saving import CONFIG, METADATA, WEIGHTS, named_arrays, stored_layers
+from tinyconv.models import hdf5, legacy, weights
+from tinyconv.models.optimizer_state import State
+from tinyconv.models.saving import CONFIG, METADATA, WEIGHTS, named_arrays
 from tinyconv.models.serialization import Reader
+from tinyconv.models.weights import Place, places_of, stored_layers
 
-__all__ = ["load_model", "load_weights"]
+__all__ = ["clone_model", "load_model", "load_weights", "model_from_json"]
 
 #: Bytes of JSON that are read at most.
 LARGEST_CONFIG = 2**26
@@ -35,25 +38,34 @@ LARGEST_RATIO = 100
 #: A model in memory up to this size is read from the zip without a file in between.
 IN_MEMORY = 2**26
 
+HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 #: What other files begin with.
 _SIGNATURES = {
-    b"\x89HDF": "an HDF5 file; legacy .h5 models cannot be read yet",
+    HDF5: "an HDF5 file",
+    HDF5[:4]: "an HDF5 file that is damaged",
     b"\x80": "a pickle, which tinyconv does not read",
     b"\x89PNG": "a PNG image",
-    b"PK\x03\x04": "a zip that is cut off or damaged",
-    b"": "an empty file",
+    ZIP: "a zip that is cut off or damaged",
 }
+
+#: A check of a file's weights: (array, dataset) for each array, and what it holds of the optimizer's memory.
+Pairs = list[tuple[Place, Any]]
 
 
 def load_model(
-    filepath: str | os.PathLike[str], custom_objects: Mapping[str, type] | None = None, compile: bool = True
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, type] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
 ) -> Any:
-    """The model of a ``.keras`` file, by tinyconv or by Keras 3.
+    """The model of a ``.keras`` file by tinyconv or Keras 3, or of an ``.h5`` file by any of them or Keras 2.
 
     Args:
         filepath: the file.
         custom_objects: classes by name, for layers, losses and so on that are not tinyconv's own.
-        compile: whether to compile it as it was. Its optimizer starts anew: what it remembered is not in the file yet.
+        compile: whether to compile it as it was. Its optimizer then remembers what the file holds, so that training
+            goes on where it stopped; what does not fit the network is left out, with a warning.
+        safe_mode: taken for Keras's sake: code in a file is never run.
 
     Returns:
         A `Sequential` or `Model`, ready to predict; ready to evaluate and learn if it was compiled.
@@ -63,65 +75,151 @@ def load_model(
         ValueError: for a damaged file or one of another kind, an unknown class, and weights that do not fit the
             network. The message begins with the path.
     """
-    path = Path(filepath)
-    with _opened(path) as archive:
+    path, reader = Path(filepath), Reader(custom_objects)
+    if _start(path).startswith(HDF5):
+        return _load_hdf5(path, reader, compile)
+    return _load_zip(path, reader, compile)
+
+
+def _load_zip(path: Path, reader: Reader, compile: bool) -> Any:
+    with _zip(path) as archive:
         _check_members(archive, path)
         entry = _read_json(archive, path)
         with _explained(path, "the description of a network"):
-            reader = Reader(custom_objects)
-            model = reader.read("layer", entry)
-            model._require_graph()
-            _check_sizes(model, archive.getinfo(WEIGHTS).file_size)
-        with _explained(path, "weights that fit the network"), _unpacked(archive, WEIGHTS) as file:
-            _read_weights(model, file)
-    if compile and entry.get("compile_config"):
-        with _explained(path, "settings to compile with", "Pass custom_objects, or compile=False."):
-            _compile(model, entry["compile_config"], reader)
+            model = _network(reader, entry, archive.getinfo(WEIGHTS).file_size)
+        with _explained(path, "weights that fit the network"), _unpacked(archive) as h5:
+            _read(weights.check_weights(h5, model), model)
+            _compile(path, model, reader, entry.get("compile_config") if compile else None)
+            _restore(path, h5, model, is_legacy=False)
     return model
 
 
-def load_weights(model: Any, filepath: str | os.PathLike[str]) -> None:
-    """Overwrite the weights of a model with those of an ``.npz`` file that `save_weights` wrote.
+def _load_hdf5(path: Path, reader: Reader, compile: bool) -> Any:
+    with _explained(path, "a whole HDF5 file"), path.open("rb") as file, hdf5.opened(file) as h5:
+        with _explained(path, "the description of a network"):
+            model = _network(reader, legacy.read_model_config(h5), path.stat().st_size)
+            settings = legacy.read_training_config(h5) if compile else None
+        with _explained(path, "weights that fit the network"):
+            _read(legacy.check_legacy_weights(h5, model), model)
+        _compile(path, model, reader, settings)
+        _restore(path, h5, model, is_legacy=True)
+    return model
+
+
+def _network(reader: Reader, entry: Mapping[str, Any], stored: int) -> Any:
+    """The network of a description, not built yet, in a file of so many bytes."""
+    model = reader.read("layer", entry)
+    model._require_graph()
+    _check_sizes(model, stored)
+    return model
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, type] | None = None) -> Any:
+    """The network that a model's `to_json` described, with new weights, not compiled.
+
+    Raises:
+        ValueError: for an unknown class, and for what is no description of a network.
+    """
+    entry = json.loads(json_string)
+    if not isinstance(entry, dict):
+        received = f"{type(entry).__name__} {json_string[:40]!r}"
+        raise ValueError(sentence("model_from_json", "what model.to_json() returned", received))
+    return Reader(custom_objects).read("layer", entry)
+
+
+def clone_model(model: Any) -> Any:
+    """A network with the same layers and names but new weights, not compiled."""
+    inside = {type(layer).__name__: type(layer) for layer in (model, *(layer for _, layer in stored_layers(model)))}
+    return model_from_json(model.to_json(), inside)
+
+
+def load_weights(
+    model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False, by_name: bool = False
+) -> None:
+    """Overwrite the weights of a network with those of a file.
+
+    Arrays in ``.weights.h5``, ``.keras`` and ``.h5`` belong to layers by their order, in ``.npz`` to their names. What
+    the file holds of an optimizer's memory is taken over where the model's own optimizer has learned already, as in
+    Keras; use `load_model` to go on with a training.
+
+    Args:
+        model: a network whose input's shape is known.
+        filepath: ``.weights.h5`` or ``.keras`` by tinyconv or Keras 3, ``.h5`` by any of them or Keras 2, or ``.npz``.
+        skip_mismatch: whether to leave layers as they are that the file has no arrays for, with a warning.
+        by_name: whether to find layers by their names, and leave out those that the file does not name; only for the
+            older ``.h5``.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if names, shapes or float types differ, or the file is damaged. Nothing is changed then.
+        ValueError: if the file is damaged, or something is missing or does not fit. Nothing is changed then.
     """
     path = Path(filepath)
     model._require_graph()
-    model.build()
+    start = _start(path)
+    if start.startswith(HDF5):
+        with _explained(path, "the weights of this model"), path.open("rb") as file, hdf5.opened(file) as h5:
+            _take_over(path, model, h5, skip_mismatch, by_name)
+        return
+    if by_name:
+        way_out = "Without by_name, layers are found by their order."
+        raise ValueError(sentence(str(path), "an .h5 file of the older format for by_name=True", "another", way_out))
+    with _zip(path) as archive, _explained(path, "the weights of this model"):
+        if WEIGHTS not in archive.namelist():
+            _take_over_npz(model, archive, skip_mismatch)
+            return
+        _check_members(archive, path)
+        with _unpacked(archive) as h5:
+            _take_over(path, model, h5, skip_mismatch, by_name)
+
+
+def _take_over(path: Path, model: Any, h5: Any, skip: bool, by_name: bool) -> None:
+    """Weights, and the optimizer's memory, from an HDF5 file of either layout: read all, then change all."""
+    is_legacy = legacy.holds_legacy_weights(h5)
+    if is_legacy:
+        pairs = legacy.check_legacy_weights(h5, model, by_name, skip)
+    elif by_name:
+        raise ValueError(sentence("by_name", "the older format of .h5", "a file by Keras 3, which has no names in it"))
+    else:
+        pairs = weights.check_weights(h5, model, by_place=True, skip=skip)
+    arrays = [(place, dataset[()]) for place, dataset in pairs]
+    has_learned = model.optimizer is not None and model.optimizer.iterations
+    state = _memory(path, h5, model, is_legacy) if has_learned else None
+    _build_quietly(model)
+    for place, array in arrays:
+        place.array[...] = array
+    if state is not None:
+        state.restore(model.optimizer)
+
+
+def _take_over_npz(model: Any, archive: zipfile.ZipFile, skip: bool) -> None:
+    _build_quietly(model)
     mine = named_arrays(model)
-    with _opened(path) as archive, _explained(path, "the weights of this model"):
-        stored = {name.removesuffix(".npy") for name in archive.namelist()}
-        if stored != mine.keys():
-            received = f"missing: {sorted(mine.keys() - stored)}, not in the model: {sorted(stored - mine.keys())}"
-            raise ValueError(sentence(model.title, "an array for each parameter", received))
-        for name, array in mine.items():
-            with archive.open(f"{name}.npy") as file:
-                _check_array(name, array.shape, array.dtype, *_npy_header(file))
-        new = {name: _read_npy(archive, f"{name}.npy") for name in mine}
-    for name, array in mine.items():
-        array[...] = new[name]
+    stored = {name.removesuffix(".npy") for name in archive.namelist()}
+    if stored != mine.keys() and not skip:
+        received = f"missing: {sorted(mine.keys() - stored)}, not in the model: {sorted(stored - mine.keys())}"
+        raise ValueError(sentence(model.title, "an array for each parameter", received))
+    new: dict[str, Array] = {}
+    for layer in dict.fromkeys(name.rpartition("/")[0] for name in mine):
+        arrays = {name: array for name, array in mine.items() if name.rpartition("/")[0] == layer}
+        try:
+            new |= {name: _read_npy(archive, name, array) for name, array in arrays.items()}
+        except (ValueError, LookupError) as error:
+            if not skip:
+                raise
+            warnings.warn(f"{layer!r} keeps its weights: {error}", stacklevel=4)
+    for name, array in new.items():
+        mine[name][...] = array
 
 
-# The zip
+# What all formats share
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The zip at a path, or an error that says what is there instead."""
+def _start(path: Path) -> bytes:
+    """How a file begins."""
     if not path.exists():
         raise FileNotFoundError(sentence(str(path), "a saved model", "no file of this name"))
     with path.open("rb") as file:
-        start = file.read(4)
-    kind = next((kind for sign, kind in _SIGNATURES.items() if sign and start.startswith(sign)), "another kind of file")
-    kind = kind if start else _SIGNATURES[b""]
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise ValueError(sentence(str(path), "a zip file as tinyconv and Keras write it", kind)) from error
-    with archive:
-        yield archive
+        return file.read(len(HDF5))
 
 
 @contextlib.contextmanager
@@ -130,10 +228,80 @@ def _explained(path: Path, expected: str, way_out: str = "") -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError) as error:
+        if str(error).startswith(f"{path}: "):
+            raise
         received = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ValueError(sentence(str(path), expected, received.rstrip("."), way_out)) from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(sentence(str(path), expected, f"a damaged file: {error}")) from error
+
+
+def _check_sizes(model: Any, stored: int) -> None:
+    """ValueError if the layers ask for more than the file holds."""
+    places = [(place, np.dtype(layer.dtype)) for layer in model.sublayers() for place in places_of(layer)]
+    needed = sum(math.prod(place.shape) * dtype.itemsize for place, dtype in places)
+    if needed > stored:
+        raise ValueError(f"layers that need {needed:,} bytes of weights, and {stored:,} bytes of them")
+
+
+def _read(pairs: Pairs, model: Any) -> None:
+    """Read the arrays of a new network."""
+    _build_quietly(model)
+    for place, dataset in pairs:
+        place.array[...] = dataset[()]
+
+
+def _build_quietly(model: Any) -> None:
+    """Make the parameters; the random numbers they begin with are not missed elsewhere."""
+    state = config.random_state()
+    try:
+        model.build()
+    finally:
+        config.set_random_state(state)
+
+
+def _compile(path: Path, model: Any, reader: Reader, settings: Mapping[str, Any] | None) -> None:
+    if not settings:
+        return
+    kinds = {"optimizer": "optimizer", "loss": "loss", "loss_weights": "loss", "metrics": "metric"}
+    with _explained(path, "settings to compile with", "Pass custom_objects, or compile=False."):
+        if settings.get("weighted_metrics"):
+            raise ValueError(f"weighted_metrics={settings['weighted_metrics']}, which tinyconv does not have")
+        model.compile(**{key: reader.read_settings(kind, settings.get(key)) for key, kind in kinds.items()})
+
+
+def _restore(path: Path, h5: Any, model: Any, is_legacy: bool) -> None:
+    """Let the optimizer of a new network, if it is compiled, remember what the file holds."""
+    state = None if model.optimizer is None else _memory(path, h5, model, is_legacy)
+    if state is not None:
+        state.restore(model.optimizer)
+
+
+def _memory(path: Path, h5: Any, model: Any, is_legacy: bool) -> State | None:
+    """What a file holds of the memory of a network's optimizer; None, with a warning, if it does not fit."""
+    try:
+        return legacy.read_legacy_optimizer(h5, model) if is_legacy else weights.read_optimizer(h5, model)
+    except (ValueError, TypeError, LookupError, OSError, RuntimeError) as error:
+        message = f"{path}: the optimizer starts anew, for the memory of it in the file does not fit. {error}"
+        warnings.warn(message, stacklevel=4)
+        return None
+
+
+# The zip
+
+
+@contextlib.contextmanager
+def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip at a path, or an error that says what is there instead."""
+    start = _start(path)
+    kind = next((kind for sign, kind in _SIGNATURES.items() if start.startswith(sign)), "another kind of file")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        received = kind if start else "an empty file"
+        raise ValueError(sentence(str(path), "a file as tinyconv and Keras write it", received)) from error
+    with archive:
+        yield archive
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
@@ -158,105 +326,26 @@ def _read_json(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _unpacked(archive: zipfile.ZipFile, name: str) -> Iterator[BinaryIO]:
-    """A member of the zip as a file to read in any order; its checksum has been compared."""
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as copy, archive.open(name) as member:
-        shutil.copyfileobj(member, copy, 2**20)
+def _unpacked(archive: zipfile.ZipFile) -> Iterator[Any]:
+    """The HDF5 file in the zip, as a file to read in any order; its checksum has been compared."""
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
+        with archive.open(WEIGHTS) as member:
+            shutil.copyfileobj(member, copy, 2**20)
         copy.seek(0)
-        yield copy  # type: ignore[misc]
-
-
-# The weights
-
-
-def _shapes(layer: Layer) -> list[tuple[int, ...]]:
-    spec = layer.input_spec
-    return [*layer.weight_shapes(spec).values(), *layer.state_shapes(spec).values()]
-
-
-def _check_sizes(model: Any, stored: int) -> None:
-    """ValueError if the layers ask for more than the file holds."""
-    arrays = [(shape, np.dtype(layer.dtype).itemsize) for layer in model.sublayers() for shape in _shapes(layer)]
-    needed = sum(math.prod(shape) * item for shape, item in arrays)
-    if needed > stored:
-        raise ValueError(f"layers that need {needed:,} bytes of weights, in a file that holds {stored:,}")
-
-
-def _read_weights(model: Any, file: BinaryIO) -> None:
-    import h5py
-
-    with h5py.File(file, "r") as h5:
-        holders = [(group, layer) for group, layer in stored_layers(model) if not hasattr(layer, "layers")]
-        found = {layer: _datasets(h5, group, layer) for group, layer in holders}
-        _build_quietly(model)
-        for layer, datasets in found.items():
-            for array, dataset in zip(layer.weights, datasets, strict=True):
-                array[...] = dataset[()]
-
-
-def _datasets(h5: Any, group: str, layer: Layer) -> list[Any]:
-    """The datasets of a layer, checked but not read."""
-    shapes = _shapes(layer)
-    if not shapes:
-        return []
-    store = _inside(h5, f"{group}/vars")
-    if len(store) != len(shapes):
-        raise ValueError(sentence(layer.title, f"{len(shapes)} arrays at {group}", f"{len(store)}"))
-    name = store.attrs.get("name", layer.name)
-    if name != layer.name:
-        raise ValueError(sentence(layer.title, f"its arrays at {group}", f"those of {name!r}"))
-    datasets = [_inside(store, str(i)) for i in range(len(shapes))]
-    for i, (dataset, shape) in enumerate(zip(datasets, shapes, strict=True)):
-        _check_dataset(f"{group}/vars/{i}", dataset, shape, np.dtype(layer.dtype))
-    return datasets
-
-
-def _inside(parent: Any, path: str) -> Any:
-    """What lies at a path, each step of which must lead to a place in this file."""
-    import h5py
-
-    for name in path.split("/"):
-        link = parent.get(name, getlink=True) if isinstance(parent, h5py.Group) else None
-        if link is None:
-            raise ValueError(f"nothing at {path}")
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"a {type(link).__name__} at {path}, which may lead out of the file")
-        parent = parent[name]
-    return parent
-
-
-def _check_dataset(name: str, dataset: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    import h5py
-
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise ValueError(f"something other than an array in this file at {name}")
-    _check_array(name, shape, dtype, dataset.shape, dataset.dtype)
-    if dataset.id.get_storage_size() != dataset.nbytes:
-        raise ValueError(f"an array at {name} that takes {dataset.nbytes:,} bytes, of which the file holds "
-                         f"{dataset.id.get_storage_size():,}")  # fmt: skip
-
-
-def _check_array(name: str, shape: Any, dtype: np.dtype[Any], has_shape: Any, has_dtype: Any) -> None:
-    if tuple(has_shape) != tuple(shape) or has_dtype != dtype:
-        received = f"shape {tuple(has_shape)} of {has_dtype}"
-        raise ValueError(sentence(name, f"shape {tuple(shape)} of {dtype}", received))
-
-
-def _build_quietly(model: Any) -> None:
-    """Make the parameters; the random numbers they begin with are not missed elsewhere."""
-    state = config.random_state()
-    try:
-        model.build()
-    finally:
-        config.set_random_state(state)
-
-
-def _compile(model: Any, settings: Mapping[str, Any], reader: Reader) -> None:
-    kinds = {"optimizer": "optimizer", "loss": "loss", "loss_weights": "loss", "metrics": "metric"}
-    model.compile(**{key: reader.read_settings(kind, settings.get(key)) for key, kind in kinds.items()})
+        with hdf5.opened(copy) as h5:
+            yield h5
 
 
 # .npz
+
+
+def _read_npy(archive: zipfile.ZipFile, name: str, like: Array) -> Array:
+    """The array of this name, which has the shape and type of another."""
+    with archive.open(f"{name}.npy") as file:
+        hdf5.check_array(name, like.shape, like.dtype, *_npy_header(file))
+    with archive.open(f"{name}.npy") as file:
+        array: Array = np.lib.format.read_array(file, allow_pickle=False)
+        return array
 
 
 def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -268,9 +357,3 @@ def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     }
     shape, _, dtype = headers[version](file)
     return shape, dtype
-
-
-def _read_npy(archive: zipfile.ZipFile, name: str) -> Array:
-    with archive.open(name) as file:
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-        return array

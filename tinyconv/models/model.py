@@ -4,7 +4,8 @@
 through a plan, and learns with what `Trainer` adds: `compile`, `fit`, `evaluate`, `predict`.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tinyconv._types import Array, Shape
@@ -209,12 +210,13 @@ class Model(Trainer):
         plan = self._plans.current if self._settings is None else self._learning().plan
         print_plan(self, plan, batch_size, print_fn)
 
-    def save(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write architecture and weights to a ``.keras`` file in one step: the old file stays until the new is whole.
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+        """Write the whole model to a file in one step: the old file stays until the new is whole.
 
         Args:
-            filepath: where to; must end in ``.keras``.
+            filepath: where to: ``.keras``; or ``.h5`` for the older format.
             overwrite: False refuses to replace a file.
+            include_optimizer: False leaves out what the optimizer remembers from step to step.
 
         Raises:
             ValueError: for another ending.
@@ -222,23 +224,46 @@ class Model(Trainer):
         """
         from tinyconv.models.saving import save_model  # which knows models in its turn
 
-        save_model(self, filepath, overwrite=overwrite)
+        save_model(self, filepath, overwrite=overwrite, include_optimizer=include_optimizer)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write the weights alone to an ``.npz`` file, in one step; errors as `save`."""
+        """Write the weights alone to a ``.weights.h5`` or ``.npz`` file, in one step; errors as `save`."""
         from tinyconv.models.saving import save_weights  # which knows models in its turn
 
         save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath: Any) -> None:
-        """Overwrite the weights with those that `save_weights` wrote.
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
+        """Overwrite the weights with those of a file; see `tinyconv.models.loading.load_weights`.
 
         Raises:
             ValueError: if they are not those of this network, or the file is damaged. Nothing is changed then.
         """
         from tinyconv.models.loading import load_weights  # which knows models in its turn
 
-        load_weights(self, filepath)
+        load_weights(self, filepath, skip_mismatch, by_name)
+
+    def get_config(self) -> dict[str, Any]:
+        """The network as plain values, without weights; `from_config` makes it anew."""
+        from tinyconv.models.serialization import describe_model  # which knows models in its turn
+
+        self._require_graph()
+        config: dict[str, Any] = describe_model(self)["config"]
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, type] | None = None) -> Any:
+        """A new network from what `get_config` returned, with new weights."""
+        from tinyconv.models.serialization import Reader  # which knows models in its turn
+
+        known = {cls.__name__: cls, **(custom_objects or {})}
+        return Reader(known).read("layer", {"class_name": cls.__name__, "config": config})
+
+    def to_json(self, **options: Any) -> str:
+        """The network as JSON, without weights, for `tinyconv.models.model_from_json`; options as `json.dumps` has."""
+        from tinyconv.models.serialization import describe_model  # which knows models in its turn
+
+        self._require_graph()
+        return json.dumps(describe_model(self), **options)
 
     def _require_graph(self) -> None:
         """Overridden where the network may not be known yet."""

@@ -4,8 +4,10 @@ A ``.keras`` file is a zip of three files, laid out as Keras 3 does:
 
     metadata.json       who wrote it, and when
     config.json         the network (see `serialization.py`)
-    model.weights.h5    layers/<class>/vars/0, 1, ...: the arrays of each layer, learned parameters first; a second
-                        layer of the same class is <class>_1, and a model inside has layers of its own
+    model.weights.h5    its arrays and those of its optimizer (see `weights.py`)
+
+``.h5`` is the older format (see `legacy.py`), ``.weights.h5`` the third of these files alone, and ``.npz`` a zip of
+arrays that NumPy opens.
 """
 
 import json
@@ -13,71 +15,79 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.files import replacing
-from tinyconv.layers import Layer
-from tinyconv.models.serialization import describe_model, describe_settings
-from tinyconv.registry import snake_case
+from tinyconv.models.legacy import put_legacy
+from tinyconv.models.serialization import describe_compiled
+from tinyconv.models.weights import put_weights, stored_layers
 
-__all__ = ["named_arrays", "save_model", "save_weights", "stored_layers"]
+__all__ = ["named_arrays", "save_model", "save_weights"]
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+#: Endings of whole models and of weights alone.
+MODELS, WEIGHTS_ALONE = (".keras", ".h5", ".hdf5"), (".weights.h5", ".npz")
 #: The version of Keras whose layout this is.
 LAYOUT = "3.15.1"
 
 
-def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-    """Write architecture, weights and the settings of `compile` to a ``.keras`` file.
-
-    What the optimizer remembers is not written yet.
+def save_model(
+    model: Any, filepath: str | os.PathLike[str], overwrite: bool = True, include_optimizer: bool = True
+) -> None:
+    """Write architecture, weights, the settings of `compile`, and what the optimizer remembers.
 
     Args:
         model: a network whose input's shape is known.
-        filepath: where to; must end in ``.keras``.
+        filepath: where to: ``.keras``; or ``.h5`` or ``.hdf5`` for the older format.
         overwrite: False refuses to replace a file.
+        include_optimizer: False leaves out what the optimizer remembers, which Adam makes two thirds of the file.
+            Training then goes on with the same settings, and a memory as at its beginning.
 
     Raises:
         ValueError: for another ending, a layer whose settings JSON cannot hold, or one that two models inside share.
         FileNotFoundError: if the folder does not exist.
         FileExistsError: if there is a file and overwrite is False.
     """
-    path = _destination(filepath, ".keras", overwrite)
+    path = _destination(filepath, MODELS, overwrite)
     model._require_graph()
     _check_shared(model)
-    config = _json(_describe_compiled(model), model.title)
-    metadata = {"keras_version": LAYOUT, "date_saved": f"{datetime.now():%Y-%m-%d@%H:%M:%S}", "saved_by": "tinyconv"}
+    entry = describe_compiled(model)
+    config = _json(entry, model.title)
     model.build()
-    with (
-        tempfile.TemporaryFile(dir=path.parent) as weights,
-        replacing(path) as file,
-        zipfile.ZipFile(file, "w") as archive,
-    ):
-        _write_weights(model, weights)
-        archive.writestr(METADATA, json.dumps(metadata))
-        archive.writestr(CONFIG, config)
-        with archive.open(WEIGHTS, "w", force_zip64=True) as member:
-            weights.seek(0)
-            shutil.copyfileobj(weights, member, 2**20)
+    if path.suffix == ".keras":
+        _write_zip(path, config, lambda h5: put_weights(h5, model, include_optimizer))
+    else:
+        _write_hdf5(path, lambda h5: put_legacy(h5, model, entry, include_optimizer, LAYOUT))
 
 
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-    """Write the weights alone to an ``.npz`` file: an array for each ``layer/parameter``.
+    """Write the weights without the architecture.
+
+    Args:
+        model: a network whose input's shape is known.
+        filepath: where to: ``.weights.h5``, as Keras does, with what the optimizer remembers; or ``.npz``, an array for
+            each ``layer/parameter``.
+        overwrite: False refuses to replace a file.
 
     Raises:
-        ValueError: for another ending.
+        ValueError: for another ending; for a layer that two models inside share, which only ``.npz`` can hold.
         FileNotFoundError: if the folder does not exist.
         FileExistsError: if there is a file and overwrite is False.
     """
-    path = _destination(filepath, ".npz", overwrite)
+    path = _destination(filepath, WEIGHTS_ALONE, overwrite)
     model._require_graph()
+    if path.suffix == ".h5":
+        _check_shared(model)
+        model.build()
+        _write_hdf5(path, lambda h5: put_weights(h5, model))
+        return
     model.build()
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in named_arrays(model).items():
@@ -96,23 +106,11 @@ def named_arrays(model: Any, prefix: str = "") -> dict[str, Array]:
     return arrays
 
 
-def stored_layers(model: Any, path: str = "") -> Iterator[tuple[str, Layer]]:
-    """(group in the HDF5 file, layer) for each layer of a model, models inside and their layers included."""
-    used: dict[str, int] = {}
-    for layer in model.layers:
-        inside = hasattr(layer, "layers")
-        name = ("sequential" if hasattr(layer, "add") else "functional") if inside else snake_case(type(layer).__name__)
-        used[name] = used.get(name, -1) + 1
-        group = f"{path}layers/{name}_{used[name]}" if used[name] else f"{path}layers/{name}"
-        yield group, layer
-        if inside:
-            yield from stored_layers(layer, f"{group}/")
-
-
-def _destination(filepath: str | os.PathLike[str], ending: str, overwrite: bool) -> Path:
+def _destination(filepath: str | os.PathLike[str], endings: tuple[str, ...], overwrite: bool) -> Path:
     path = Path(filepath)
-    if path.suffix != ending:
-        raise ValueError(sentence("save", f"a file name ending in {ending}", f"filepath={str(path)!r}"))
+    if not path.name.endswith(endings):
+        expected = f"a file name ending in {', '.join(endings[:-1])} or {endings[-1]}"
+        raise ValueError(sentence("save", expected, f"filepath={str(path)!r}"))
     if not path.parent.is_dir():
         raise FileNotFoundError(sentence("save", f"the folder {path.parent} to exist", "none", "Make it first."))
     if path.is_dir():
@@ -126,19 +124,10 @@ def _check_shared(model: Any) -> None:
     inside = [layer for _, layer in stored_layers(model)]
     twice = next((layer for layer in inside if inside.count(layer) > 1), None)
     if twice is not None:
-        way_out = "Share a model of this layer instead, or use save_weights."
+        way_out = "Share a model of this layer instead, or save the weights to an .npz file."
         raise ValueError(
             sentence(model.title, "layers that belong to one model inside", f"{twice.title} in two", way_out)
         )
-
-
-def _describe_compiled(model: Any) -> dict[str, Any]:
-    """The model, with what `compile` was told."""
-    entry = describe_model(model)
-    if model.optimizer is not None:
-        settings = {"optimizer": model.optimizer, **(model._settings or {})}
-        entry["compile_config"] = {key: describe_settings(value) for key, value in settings.items()}
-    return entry
 
 
 def _json(entry: dict[str, Any], where: str) -> str:
@@ -149,21 +138,33 @@ def _json(entry: dict[str, Any], where: str) -> str:
         raise ValueError(sentence(where, "settings that JSON can hold", str(error), way_out)) from error
 
 
-def _write_weights(model: Any, file: Any) -> None:
-    try:
-        _write_hdf5(model, file)
-    except (RuntimeError, SystemError) as error:  # h5py's words for a full disk differ from version to version
-        raise OSError(sentence("save", "room for the weights on the disk", str(error))) from error
+def _write_zip(path: Path, config: str, put: Callable[[Any], None]) -> None:
+    metadata = {"keras_version": LAYOUT, "date_saved": f"{datetime.now():%Y-%m-%d@%H:%M:%S}", "saved_by": "tinyconv"}
+    with (
+        tempfile.TemporaryFile(dir=path.parent) as weights,
+        replacing(path) as file,
+        zipfile.ZipFile(file, "w") as archive,
+    ):
+        _fill(weights, put)
+        archive.writestr(METADATA, json.dumps(metadata))
+        archive.writestr(CONFIG, config)
+        with archive.open(WEIGHTS, "w", force_zip64=True) as member:
+            shutil.copyfileobj(weights, member, 2**20)
 
 
-def _write_hdf5(model: Any, file: Any) -> None:
+def _write_hdf5(path: Path, put: Callable[[Any], None]) -> None:
+    with tempfile.TemporaryFile(dir=path.parent) as whole, replacing(path) as file:
+        _fill(whole, put)
+        shutil.copyfileobj(whole, file, 2**20)
+
+
+def _fill(file: BinaryIO, put: Callable[[Any], None]) -> None:
+    """Make an HDF5 file in an open file, and go back to its beginning."""
     import h5py
 
-    with h5py.File(file, "w") as h5:
-        h5.create_group("vars").attrs["name"] = model.name
-        for group, layer in stored_layers(model):
-            store = h5.require_group(group).create_group("vars")
-            store.attrs["name"] = layer.name
-            own = [] if hasattr(layer, "layers") else layer.weights
-            for i, array in enumerate(own):
-                store.create_dataset(str(i), data=array)
+    try:
+        with h5py.File(file, "w") as h5:
+            put(h5)
+    except (RuntimeError, SystemError) as error:  # h5py's words for a full disk differ from version to version
+        raise OSError(sentence("save", "room for the weights on the disk", str(error))) from error
+    file.seek(0)

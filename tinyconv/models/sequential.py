@@ -73,10 +73,31 @@ class Sequential(Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Complete the network for inputs of this shape, batch axis included, and make its parameters."""
-        if not self._connected:
-            self._extend(self.layers, None if input_shape is None else InputLayer(tuple(input_shape[1:])))
-            self._require_graph()
+        if not self._connected and input_shape is None:
+            self._extend(self.layers)
+        elif not self._connected:
+            self.complete(input_shape)
+        self._require_graph()
         super().build()
+
+    def complete(self, input_shape: Any) -> None:
+        """Connect the layers for inputs of this shape, batch axis included, if that waits for it."""
+        if not self._connected:
+            self._extend(self.layers, InputLayer(tuple(input_shape[1:])))
+            self._require_graph()
+
+    @contextmanager
+    def _taken_back_on_error(self) -> Iterator[None]:
+        waited, entrance = not self._connected, self._entrance
+        try:
+            with _taken_back_on_error(self.layers):
+                yield
+        except (TypeError, ValueError):
+            if waited and self._connected:
+                self._disconnect()
+                self._entrance = entrance
+                self._forget_network()
+            raise
 
     def _enter(self, layer: InputLayer) -> None:
         if self._entrance is not None or self.layers:

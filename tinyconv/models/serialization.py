@@ -10,7 +10,8 @@ a fixed list of classes only, and of those the caller names. Source: `keras/src/
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +24,7 @@ from tinyconv.models.sequential import Sequential
 from tinyconv.optimizers import schedules
 from tinyconv.registry import Configurable
 
-__all__ = ["Reader", "describe_model", "describe_settings"]
+__all__ = ["Reader", "describe_compiled", "describe_model", "describe_settings", "refuse_arguments"]
 
 Entry = dict[str, Any]
 
@@ -53,7 +54,6 @@ _OUR_ARGUMENTS: dict[str, Entry] = {
 #: Arguments that only Keras has, and the values at which they change nothing; so does every one that is None or False.
 _KERAS_ARGUMENTS = {
     "dtype": "float32",
-    "ema_momentum": 0.99,
     "reduction": "sum_over_batch_size",
     "renorm_momentum": 0.99,
 }
@@ -74,6 +74,15 @@ def describe_model(model: Any) -> Entry:
         place, name = type(model).__module__, type(model).__name__
     registered = None if own and name == "Sequential" else name
     return {"module": place, "class_name": name, "config": config, "registered_name": registered}
+
+
+def describe_compiled(model: Any) -> Entry:
+    """The model, with what `compile` was told."""
+    entry = describe_model(model)
+    if model.optimizer is not None:
+        settings = {"optimizer": model.optimizer, **(model._settings or {})}
+        entry["compile_config"] = {key: describe_settings(value) for key, value in settings.items()}
+    return entry
 
 
 def describe_settings(value: Any) -> Any:
@@ -194,6 +203,8 @@ class Reader:
         """
         if not isinstance(entry, Mapping):
             return entry
+        if kind in ("loss", "metric") and entry.get("class_name") == "function":
+            return entry["config"]  # the name of one of Keras's functions
         cls, config = self._class(kind, entry), entry.get("config") or {}
         if kind == "layer" and issubclass(cls, Sequential):
             return self._line(cls, config)
@@ -203,7 +214,8 @@ class Reader:
         settings = {key: self._setting(key, value) for key, value in config.items()}
         if issubclass(cls, InputLayer):
             settings["shape"] = _shape(settings.pop("batch_shape", settings.get("shape")))
-        thing = cls.from_config(_accepted(cls, settings) if known else settings)  # type: ignore[attr-defined]
+        with _named(kind, cls, config):
+            thing = cls.from_config(_accepted(cls, settings) if known else settings)  # type: ignore[attr-defined]
         if kind == "layer" and not isinstance(thing, Layer):
             raise ValueError(sentence(cls.__name__, "a subclass of tinyconv.layers.Layer", repr(thing)))
         return thing
@@ -222,9 +234,7 @@ class Reader:
             if own in self.custom:
                 return self.custom[own]
         if name not in _CLASSES[kind]:
-            hint = f"If it is a class of your own, pass custom_objects={{{name!r}: {name}}}."
-            way_out = f"{did_you_mean(name, _CLASSES[kind])} {hint}".strip()
-            raise ValueError(sentence(f"{kind} {name!r}", "a class that tinyconv has", "an unknown one", way_out))
+            raise ValueError(_unknown_class(kind, name, entry.get("config")))
         return _CLASSES[kind][name]
 
     def _setting(self, key: str, value: Any) -> Any:
@@ -255,6 +265,30 @@ class Reader:
         return cls(*ends, name=config["name"], trainable=config.get("trainable", True))
 
 
+def _unknown_class(kind: str, name: str, config: Any) -> str:
+    """The message on a class that is neither ours nor the caller's."""
+    own = config.get("name") if isinstance(config, Mapping) else None
+    received = "an unknown one" + (f", named {own!r}" if own else "")
+    if name.endswith("Lambda"):
+        way_out = "It holds code, which is never run. Write the layer as a class and pass custom_objects."
+    else:
+        hint = f"If it is a class of your own, pass custom_objects={{{name!r}: {name}}}."
+        way_out = f"{did_you_mean(name, _CLASSES[kind])} {hint}".strip()
+    return sentence(f"{kind} {name!r}", "a class that tinyconv has", received, way_out)
+
+
+@contextmanager
+def _named(kind: str, cls: type, config: Mapping[str, Any]) -> Iterator[None]:
+    """Errors on the settings of a layer say which layer it is."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        name = config.get("name")
+        if kind != "layer" or f"{cls.__name__} {name!r}" in str(error):
+            raise
+        raise ValueError(f"{cls.__name__} {name!r}: {error}") from error
+
+
 def _call_while_possible(layer: Layer, nodes: list[Entry], made: Mapping[str, Layer]) -> int:
     """Call a layer as its nodes say, in order, as long as their inputs exist; returns the number of calls."""
     count = 0
@@ -262,13 +296,18 @@ def _call_while_possible(layer: Layer, nodes: list[Entry], made: Mapping[str, La
         arguments = [_arguments(part, made) for part in nodes[0]["args"]]
         if not arguments or any(part is None for part in arguments):
             break
-        if any(value not in (None, False) for value in nodes[0].get("kwargs", {}).values()):
-            received = f"arguments {nodes[0]['kwargs']}"
-            raise ValueError(sentence(layer.title, "calls on tensors alone", received))
+        options = nodes[0].get("kwargs", {})  # Keras 3 writes down training, but whoever runs the network decides
+        refuse_arguments(layer.title, {key: value for key, value in options.items() if key != "training"})
         layer(arguments[0] if len(arguments) == 1 else arguments)
         del nodes[0]
         count += 1
     return count
+
+
+def refuse_arguments(title: str, arguments: Mapping[str, Any]) -> None:
+    """ValueError for what a layer is called with besides tensors, unless it is switched off."""
+    if any(value not in (None, False) for value in arguments.values()):
+        raise ValueError(sentence(title, "calls on tensors alone", f"arguments {dict(arguments)}"))
 
 
 def _arguments(part: Any, made: Mapping[str, Layer]) -> Any:
@@ -296,7 +335,8 @@ def _kind_of(key: str) -> str | None:
 
 
 def _accepted(cls: type, settings: Entry) -> Entry:
-    """The settings without those that only Keras has and that are switched off."""
+    """The settings without those that only Keras has and that are switched off; "ema_..." only go with use_ema."""
+    settings = {k: v for k, v in settings.items() if not k.startswith("ema_")}
     parents = [base for base in cls.__mro__ if "__init__" in vars(base)]
     known = {name for base in parents for name in inspect.signature(vars(base)["__init__"]).parameters}
     return {k: v for k, v in settings.items() if k in known or v not in (None, False, _KERAS_ARGUMENTS.get(k))}

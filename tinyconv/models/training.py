@@ -4,8 +4,10 @@ Epochs of steps, with data from wherever the user has them, callbacks, validatio
 `Model` its methods `compile`, `fit`, `evaluate` and `predict`; it knows no layer by name.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,15 +18,32 @@ from tinyconv.checks import positive, reject_unknown_arguments, sentence
 from tinyconv.engine.plan import Plans
 from tinyconv.layers import Layer
 from tinyconv.layers.graph import Node, SymbolicTensor
+from tinyconv.metrics import Metric
 from tinyconv.models.batches import Arrays, Batch, Stream, is_stream, samples
 from tinyconv.models.learner import Learner, Logs
 from tinyconv.models.progress import Progress
+from tinyconv.optimizers.schedules import LearningRateSchedule
+
+
+class Start(NamedTuple):
+    """Where a training begins: with this epoch, and after so many of its batches; then `ready` is called."""
+
+    epoch: int
+    batch: int = 0
+    ready: Callable[[], None] | None = None
 
 
 class Trainer(Layer):
     """The part of a model that learns: `compile`, `fit`, `evaluate`, `predict` and their single steps.
 
     `Model` provides the network: its symbolic ``inputs`` and ``outputs``, the ``nodes`` between, and their plan.
+
+    Attributes:
+        optimizer: what `compile` was given, as an object.
+        history: what the last `fit` recorded, also if it broke off.
+        stop_training: whether `fit` is to end after the batch, or epoch, that is on its way.
+        training_batches, training_callbacks: the data and the callbacks of the `fit` that is running, else None.
+        training_start: where it begins; a callback may set another place in ``on_train_begin``.
     """
 
     inputs: list[SymbolicTensor]
@@ -36,9 +55,19 @@ class Trainer(Layer):
         """Make the parameters; a network that waits for its input's shape takes it from here."""
         raise NotImplementedError
 
+    def complete(self, input_shape: Any) -> None:
+        """Where the network waits for its input's shape, batch axis included, it is known now. Nothing is made yet."""
+
+    def _taken_back_on_error(self) -> AbstractContextManager[None]:
+        """If the block raises an error, a network that was completed in it waits for its input's shape again."""
+        return nullcontext()
+
     optimizer: optimizers.Optimizer | None = None
     history: History | None = None
     stop_training = False
+    training_batches: Any = None
+    training_callbacks: CallbackList | None = None
+    training_start = Start(0)
     _settings: dict[str, Any] | None = None
     _learner: Learner | None = None
 
@@ -96,7 +125,7 @@ class Trainer(Layer):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: int | Collection[int] = 1,
     ) -> History:
         """Learn from examples.
 
@@ -114,13 +143,16 @@ class Trainer(Layer):
             class_weight: factor of the loss for each class.
             sample_weight: factor of the loss for each sample.
             initial_epoch: epochs that were done before.
-            steps_per_epoch: batches in an epoch; needed for generators that do not end.
-            validation_steps: batches of the validation data to evaluate; all unless given.
+            steps_per_epoch: batches in an epoch; needed for generators that do not end. The next epoch goes on where
+                they stopped.
+            validation_steps: batches of the validation data to evaluate, from their beginning each time, except for
+                a generator; all unless given.
             validation_batch_size: as batch_size, for the validation data.
-            validation_freq: evaluate after every so many epochs.
+            validation_freq: evaluate after every so many epochs, or after those in a list; the first one is 1.
 
         Returns:
             What `History` recorded: ``.history`` holds a list per name, one number per epoch.
+            ``model.history`` is the same object, also if the training breaks off.
 
         Raises:
             RuntimeError: if the model is not compiled.
@@ -128,37 +160,47 @@ class Trainer(Layer):
                 takes, and for labels that do not fit the loss. Nothing has been learned then.
         """
         self._require_compiled("fit")
-        epochs, validation_freq = positive(epochs, "epochs", "fit"), positive(validation_freq, "validation_freq", "fit")
+        epochs, validates = positive(epochs, "epochs", "fit"), _validates(validation_freq)
+        initial_epoch = positive(initial_epoch, "initial_epoch", "fit", least=0)
         beside = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None}
         arrays = None if is_stream(x, "fit", **beside) else self._samples("fit", x, y, sample_weight, finite=True)
         if arrays is not None and validation_split and validation_data is None:
             arrays, validation_data = arrays.split(validation_split)
         batches = self._batches("fit", x, arrays, batch_size, shuffle, steps_per_epoch)
         held_out = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
-        learner = self._get_ready(batches.first, "fit", learn=True)
-        batches.first.take(slice(0, 1)).weighted(class_weight)
-        if held_out is not None:
-            self._check_batch(held_out.first, "validation_data")
+        with self._taken_back_on_error():
+            learner = self._checked(batches.first, "fit")
+            batches.first.take(slice(0, 1)).weighted(class_weight)
+            if held_out is not None:
+                self._check_batch(held_out.first, "validation_data")
+        learner.lay_out()
+        self.build()
         self.history = history = History()
-        params = {"verbose": verbose, "epochs": epochs, "steps": batches.steps}
-        hooks = CallbackList(callbacks, self, params)
+        hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": epochs, "steps": batches.steps})
         hooks.append(history)
         self.stop_training = False
+        self.training_batches, self.training_callbacks, self.training_start = batches, hooks, Start(initial_epoch)
         logs: Logs = {}
-        with config.limited_threads():
-            hooks.on_train_begin()
-            for epoch in range(initial_epoch, epochs):
-                hooks.on_epoch_begin(epoch)
-                with Progress(batches.steps, verbose, f"Epoch {epoch + 1}/{epochs}") as progress:
-                    logs = self._train_epoch(learner, batches, class_weight, hooks, progress)
-                    if held_out is not None and (epoch + 1) % validation_freq == 0:
-                        found = self._evaluate(learner, held_out, hooks, Progress(held_out.steps, 0))
-                        logs |= {f"val_{name}": value for name, value in found.items()}
-                    progress.finish(logs)
-                hooks.on_epoch_end(epoch, logs)
-                if self.stop_training:
-                    break
-            hooks.on_train_end(logs)
+        try:
+            with config.limited_threads():
+                hooks.on_train_begin()
+                start, steps = self.training_start, batches.steps
+                for epoch in range(start.epoch, epochs):
+                    if self.stop_training:
+                        break
+                    hooks.on_epoch_begin(epoch)
+                    with Progress(steps, verbose, f"Epoch {epoch + 1}/{epochs}") as progress:
+                        logs = self._train_epoch(learner, batches, class_weight, hooks, progress, start)
+                        if held_out is not None and validates(epoch + 1):
+                            found = self._evaluate(learner, held_out, hooks, Progress(held_out.steps, 0))
+                            logs |= {f"val_{name}": value for name, value in found.items()}
+                        logs |= self._changing_rate(hooks)
+                        progress.finish(logs)
+                    hooks.on_epoch_end(epoch, logs)
+                    start, steps = Start(epoch + 1), batches.steps or progress.done
+                hooks.on_train_end(logs)
+        finally:
+            self.training_batches = self.training_callbacks = None
         return history
 
     def evaluate(
@@ -208,7 +250,8 @@ class Trainer(Layer):
         """
         arrays = None if is_stream(x) else self._samples("predict", x)
         batches = self._batches("predict", x, arrays, batch_size, False, steps, labels=False)
-        self._complete(batches.first)
+        with self._taken_back_on_error():
+            self._complete(batches.first)
         self.build()
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "steps": batches.steps})
@@ -269,6 +312,11 @@ class Trainer(Layer):
         loss, dx = self._get_ready(batch, "loss_and_gradients").loss_and_gradients(batch, training, to_inputs=True)
         return loss, [np.zeros(a.shape) if d is None else d for a, d in zip(batch.x, dx, strict=True)]
 
+    @property
+    def metrics(self) -> list[Metric]:
+        """What training measures: the loss, and for each output its loss and its metrics."""
+        return [] if self._learner is None else self._learner.metrics
+
     # How an epoch works
 
     def _train_epoch(
@@ -278,9 +326,15 @@ class Trainer(Layer):
         class_weight: Mapping[int, float] | None,
         hooks: CallbackList,
         progress: Progress,
+        start: Start,
     ) -> Logs:
         learner.reset()
-        for i, batch in enumerate(progress.watch(batches)):
+        coming = progress.watch(batches)
+        for _ in islice(coming, start.batch):  # learned before
+            progress.step({})
+        if start.ready is not None:
+            start.ready()
+        for i, batch in enumerate(coming, start.batch):
             hooks.on_train_batch_begin(i)
             self._check_batch(batch, "fit")
             learner.train_step(batch.weighted(class_weight))
@@ -290,6 +344,13 @@ class Trainer(Layer):
             if self.stop_training:
                 break
         return learner.logs()
+
+    def _changing_rate(self, hooks: CallbackList) -> Logs:
+        """The learning rate, for the logs, where a schedule or a callback may change it."""
+        assert self.optimizer is not None
+        by_callback = any(callback.sets_learning_rate for callback in hooks.callbacks)
+        varies = by_callback or isinstance(self.optimizer.learning_rate, LearningRateSchedule)
+        return {"learning_rate": self.optimizer.current_learning_rate} if varies else {}
 
     def _evaluate(self, learner: Learner, batches: Any, hooks: CallbackList, progress: Progress) -> Logs:
         learner.reset()
@@ -333,24 +394,21 @@ class Trainer(Layer):
     ) -> Any:
         if arrays is None:
             return Stream(x, self._names, steps, labels, finite=where == "fit", where=where)
-        return Arrays(arrays, 32 if batch_size is None else batch_size, shuffle, steps, self._float_type)
+        size, anew = 32 if batch_size is None else batch_size, where != "fit"
+        return Arrays(arrays, size, shuffle, steps, self._float_type, anew)
 
     def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> Any:
         if data is None:
             return None
-        if isinstance(data, Batch):
-            return Arrays(data, batch_size or 32, steps=steps, dtype=self._float_type)
         if not isinstance(data, tuple | list):
             return Stream(data, self._names, steps, True, finite=False, where="validation_data")
-        if len(data) not in (2, 3):
-            expected = "validation_data as (x, y) or (x, y, sample_weight)"
-            raise ValueError(sentence("fit", expected, f"{len(data)} entries"))
-        return Arrays(
-            self._samples("validation_data", data[0], data[1], data[2] if len(data) == 3 else None, finite=True),
-            batch_size or 32,
-            steps=steps,
-            dtype=self._float_type,
-        )
+        if not isinstance(data, Batch):
+            if len(data) not in (2, 3):
+                expected = "validation_data as (x, y) or (x, y, sample_weight)"
+                raise ValueError(sentence("fit", expected, f"{len(data)} entries"))
+            weights = data[2] if len(data) == 3 else None
+            data = self._samples("validation_data", data[0], data[1], weights, finite=True)
+        return Arrays(data, batch_size or 32, steps=steps, dtype=self._float_type, anew=True)
 
     @property
     def _float_type(self) -> str:
@@ -359,12 +417,17 @@ class Trainer(Layer):
 
     def _get_ready(self, first: Batch, where: str, learn: bool = False) -> Learner:
         """Check data against network and losses, then make the parameters. Nothing has changed if that fails."""
-        self._complete(first)
-        learner = self._learning()
-        learner.check_labels(first, where)
+        with self._taken_back_on_error():
+            learner = self._checked(first, where)
         if learn:
             learner.lay_out()
         self.build()
+        return learner
+
+    def _checked(self, first: Batch, where: str) -> Learner:
+        self._complete(first)
+        learner = self._learning()
+        learner.check_labels(first, where)
         return learner
 
     def _predict(self, x: list[Array], training: bool = False) -> list[Array]:
@@ -374,7 +437,7 @@ class Trainer(Layer):
     def _complete(self, first: Batch) -> None:
         """Check the shape of data; a network that waits for its input's shape takes it from them."""
         if not hasattr(self, "outputs"):
-            self.build((None, *first.x[0].shape[1:]))
+            self.complete((None, *first.x[0].shape[1:]))
         self._check_shapes(first)
 
     def _check_batch(self, batch: Batch, where: str) -> None:
@@ -398,6 +461,15 @@ class Trainer(Layer):
     def _forget_network(self) -> None:
         """The layers have changed: what learns is made anew when it is needed."""
         self._learner = None
+
+
+def _validates(freq: int | Collection[int]) -> Callable[[int], bool]:
+    """Whether an epoch, of which the first is 1, is followed by validation."""
+    if isinstance(freq, Collection) and not isinstance(freq, str):
+        chosen = {positive(epoch, "each entry of validation_freq", "fit") for epoch in freq}
+        return lambda epoch: epoch in chosen
+    every = positive(freq, "validation_freq", "fit")
+    return lambda epoch: epoch % every == 0
 
 
 def _layer_names(tensors: list[SymbolicTensor]) -> list[str]:

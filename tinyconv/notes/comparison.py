@@ -15,10 +15,10 @@ import numpy as np
 from tinyconv import layers
 from tinyconv._types import Array
 from tinyconv.callbacks import LambdaCallback
-from tinyconv.datasets._split import shuffle_and_split
 from tinyconv.models import Sequential
 from tinyconv.notes import printed
 from tinyconv.notes.networks import network
+from tinyconv.preprocessing.split import shuffle_and_split
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ update (its *slots*) are more vectors of the same length. So a subclass is one s
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -51,6 +51,9 @@ class Optimizer(Configurable):
         TypeError: for unknown arguments, and for a learning rate that is neither a number nor a schedule.
         ValueError: for numbers out of range, and for more than one of the three ways to clip.
     """
+
+    #: Slots that a file holds in turns, parameter after parameter, as Keras lists them; others follow one by one.
+    paired: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -112,6 +115,33 @@ class Optimizer(Configurable):
         self._scratch = np.empty(min(size, BLOCK), dtype)
         self._size = size
         self.built = True
+
+    def get_state(self) -> dict[str, Any]:
+        """What is remembered from update to update: ``"iterations"``, and a copy of each slot by its name."""
+        return {"iterations": self.iterations, **{name: slot.copy() for name, slot in self.slots.items()}}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `get_state` returned: with the same settings, the next updates are the same bit for bit.
+
+        Raises:
+            ValueError: for other slots than this optimizer's, or slots of other sizes; nothing is changed then.
+        """
+        slots = {name: np.asarray(slot) for name, slot in state.items() if name != "iterations"}
+        if slots:
+            self._check_slots(slots)
+            first = next(iter(slots.values()))
+            self.build(first.size, first.dtype)
+        for name, slot in self.slots.items():
+            slot[...] = slots.get(name, self.slot_starts()[name])
+        self.iterations = int(state["iterations"])
+
+    def _check_slots(self, slots: Mapping[str, Array]) -> None:
+        size = self._size if self.built else max(slot.size for slot in slots.values())
+        starts = self.slot_starts()
+        if slots.keys() != starts.keys() or any(slot.shape != (size,) for slot in slots.values()):
+            expected = f"slots {', '.join(starts)} of {size} numbers each" if starts else "no slots"
+            received = ", ".join(f"{name} of shape {slot.shape}" for name, slot in slots.items())
+            raise ValueError(sentence(type(self).__name__, expected, received))
 
     def slot_starts(self) -> dict[str, float]:
         """Names of the slots, and the number that each is filled with at first."""

@@ -141,6 +141,8 @@ class Adam(Optimizer):
     correction ("epsilon hat"), as in Keras; Algorithm 1 and PyTorch have it inside.
     """
 
+    paired = ("momentum", "velocity")
+
     def __init__(
         self,
         learning_rate: Any = 0.001,

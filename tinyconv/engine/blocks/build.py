@@ -9,6 +9,7 @@ from tinyconv.engine.blocks.dense import DenseBlock
 from tinyconv.engine.blocks.dropout import DropoutBlock
 from tinyconv.engine.blocks.normalization import Normalization
 from tinyconv.engine.blocks.pooling import Pooling
+from tinyconv.engine.blocks.warping import WarpBlock
 from tinyconv.engine.threads import team
 
 
@@ -30,4 +31,4 @@ def make(name: str, letters: str, layers: list[Any], shape: tuple[int, ...]) -> 
         return Normalization(letters, layers, shape, threads)
     if name == "dense":
         return DenseBlock(layers[0], shape, "A" in by, threads)
-    return {"pooling": Pooling, "dropout": DropoutBlock}[name](layers[0], shape, threads)
+    return {"pooling": Pooling, "dropout": DropoutBlock, "warp": WarpBlock}[name](layers[0], shape, threads)
