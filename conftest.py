@@ -1,4 +1,4 @@
-"""Without Numba, the engine's machine code cannot be imported; neither its examples nor its tests are looked for."""
+"""What pytest leaves alone: the notes' programs, which run when they are imported; and without Numba the engine's code."""
 
 from importlib.util import find_spec
 
@@ -7,4 +7,4 @@ WITH_NUMBA = (
     *("tinyconv/engine/vector*.py", "tests/engine_cases.py", "tests/test_engine_*.py"),
 )
 
-collect_ignore_glob = [] if find_spec("numba") else list(WITH_NUMBA)
+collect_ignore_glob = ["tinyconv/notes/programs/*", *(() if find_spec("numba") else WITH_NUMBA)]

@@ -23,7 +23,6 @@ from benchmarks.command import count
 from benchmarks.keras_program import environment, keras_program
 from benchmarks.report import machine, machine_line, table
 from benchmarks.worker import ROOT
-from tinyconv import config
 from tinyconv.notes.findings import NOTES, as_printed
 from tinyconv.notes.running import DATA, Run, changed, source
 
@@ -111,8 +110,8 @@ def _one(note: str, library: str, folder: str, seed: str, quick: str) -> int:
     if library == THEIRS:
         os.environ.update(environment() | dict(os.environ))
         title, text = _prepare_keras(Path(folder), int(seed)), keras_program(text)
-    config.set_random_seed(int(seed))
-    run = Run(note, text, Path(folder), most_epochs=2 if quick else None).program(without=LEFT_OUT.get(note, ()))
+    run = Run(note, text, Path(folder), most_epochs=2 if quick else None, seed=int(seed))
+    run.program(without=LEFT_OUT.get(note, ()))
     done = [Training(note, fit.cell, title, int(seed), fit.history["val_accuracy"]) for fit in run.fits]
     print(f"\n{json.dumps([asdict(training) for training in done])}")
     return 0

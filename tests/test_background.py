@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 
@@ -186,31 +187,37 @@ def test_dropped_by_a_thread_of_its_own():
 # The process
 
 
-def run(code, **settings):
-    code = f"from tinyconv.preprocessing.background import in_background\nimport time, itertools, sys\n{code}"
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings)
+@contextmanager
+def run(code):
+    """A process that works in the background."""
+    code = f"from tinyconv.preprocessing.background import in_background\nimport time, itertools\n{code}"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        yield process
+        process.kill()
 
 
 def test_the_interpreter_ends_while_results_wait():
-    process = run(
+    with run(
         "r = in_background((lambda: time.sleep(0.01) for _ in itertools.count()), 2, 5)\nnext(r)\nprint('end')"
-    )
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out.split(), err) == (0, [b"end"], b"")
+    ) as process:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out.split(), err) == (0, [b"end"], b"")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise")
 def test_ctrl_c_while_the_caller_waits():
-    process = run(
+    with run(
+        "def work():\n"
+        "    print('busy\\n', end='', flush=True)\n"
+        "    time.sleep(0.2)\n"
         "try:\n"
-        "    for _ in in_background((lambda: (print('busy', flush=True), time.sleep(0.2)) for _ in range(500)), 2):\n"
+        "    for _ in in_background((work for _ in range(500)), 2):\n"
         "        pass\n"
         "except KeyboardInterrupt:\n"
         "    print('stopped')"
-    )
-    assert process.stdout.readline().strip() == b"busy"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert out.split()[-1] == b"stopped"
-    assert err == b""
+    ) as process:
+        assert [process.stdout.readline().strip() for _ in range(3)] == [b"busy"] * 3
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, b"")
+        assert b"stopped" in out.split()

@@ -24,9 +24,16 @@ def test_summary_of_a_note():
     assert "Total params: 350,586,533" in run("summary", "note001").out
 
 
-def test_summary_of_a_file(tmp_path):
-    notes.network("note003-strides").save(tmp_path / "model.keras")
-    assert "conv2d_2 (Conv2D)" in run("summary", tmp_path / "model.keras").out
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_summary_of_a_file(tmp_path, name):
+    notes.network("note003-strides").save(tmp_path / name)
+    assert "conv2d_2 (Conv2D)" in run("summary", tmp_path / name).out
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_summary_of_a_missing_file_speaks_of_the_file(tmp_path, name):
+    result = run("summary", tmp_path / name)
+    assert (result.code, str(tmp_path / name) in result.err) == (2, True)
 
 
 def test_summary_with_formulas():

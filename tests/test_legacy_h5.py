@@ -387,6 +387,7 @@ BAD = {
     "an unknown layer": (changed(lambda e: e.update(class_name="Magic")), "layer 'Magic'.*an unknown one, named 'd'"),
     "code": (changed(lambda e: e.update(class_name="Lambda")), "layer 'Lambda'.*It holds code, which is never run"),
     "an unknown setting": (changed(lambda e: e["config"].update(unitz=3)), "Dense 'd'.*Received unitz=3"),
+    "a constraint": (changed(lambda e: e["config"].update(kernel_constraint="max_norm")), "'d'.*kernel_constraint="),
     "units that need a terabyte": (changed(lambda e: e["config"].update(units=10**11)), "layers that need"),
 }  # fmt: skip
 

@@ -155,7 +155,16 @@ def test_every_changed_import_says_where_the_note_imports_from(note):
 
 
 @every_note
-def test_the_note_s_imports_are_keras_s(note):
+def test_imports_change_by_replacing_one_word(note):
+    for found in running._CHANGED_IMPORT.finditer(source(note)):
+        if "keras" in found["origin"] or "tensorflow" in found["origin"]:
+            mine = found[0].partition("  # ")[0].partition(" import ")
+            replaced = re.sub(r"tensorflow\.keras|tensorflow|keras", "tinyconv", found["origin"], count=1)
+            assert replaced == (mine[0] if found["names"] else found[0].partition("  # ")[0])
+
+
+@every_note
+def test_nothing_but_imports_differs(note):
     lines = with_imports_of_the_note(source(note)).split("\n")
     assert len(lines) == len(source(note).split("\n"))
     differing = [line for line, mine in zip(lines, source(note).split("\n"), strict=True) if line != mine]

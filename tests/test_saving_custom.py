@@ -60,7 +60,9 @@ class Doubled(losses.CategoricalCrossentropy):
     """A loss of a user's own."""
 
 
-def test_a_loss_of_ones_own_comes_back(path):
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_loss_of_ones_own_comes_back(ending, path):
+    path = path.with_suffix(ending)
     model = compiled(loss=Doubled())
     expected = model.evaluate(images(), one_hot(labels()), verbose=0)
     assert round_trip(model, path, custom_objects={"Doubled": Doubled}).evaluate(
@@ -138,7 +140,9 @@ class Halves(initializers.Constant):
     """An initializer of a user's own."""
 
 
-def test_a_layer_of_ones_own_comes_back(path):
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_layer_of_ones_own_comes_back(ending, path):
+    path = path.with_suffix(ending)
     model = Sequential([Input((5,)), Scale(3, kernel_initializer=Halves(0.5)), Dense(2)])
     loaded = round_trip(model, path, custom_objects={"Scale": Scale, "Halves": Halves})
     assert type(loaded.layers[0].kernel_initializer) is Halves
@@ -149,8 +153,9 @@ class Line(Sequential):
     """A model of a user's own."""
 
 
-def test_a_model_of_ones_own_comes_back(path):
-    model = Line([Input((5,)), Dense(2)])
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_model_of_ones_own_comes_back(ending, path):
+    path, model = path.with_suffix(ending), Line([Input((5,)), Dense(2)])
     loaded = round_trip(model, path, custom_objects={"Line": Line})
     assert type(loaded) is Line
     assert_twins(model, loaded, np.ones((2, 5)))

@@ -148,9 +148,9 @@ def _recipe(settings: Settings) -> tuple[Preset, str]:
             expected, received = "--preset alone, which names data and network", "--data or --model beside it"
             raise ValueError(sentence("train", expected, received))
         recipe, title = lookup("preset", settings.preset, PRESETS), f"preset-{settings.preset}"
-    asked = {"batch_size": settings.batch_size, "epochs": settings.epochs}
-    given = {key: value for key, value in asked.items() if value is not None}
-    return replace(recipe, program=replace(recipe.program, **given)), title
+    usual = recipe.program
+    batch_size, epochs = settings.batch_size or usual.batch_size, settings.epochs or usual.epochs
+    return replace(recipe, program=replace(usual, batch_size=batch_size, epochs=epochs)), title
 
 
 def _first(part: Part, limit: int | None) -> Part:

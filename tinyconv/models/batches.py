@@ -275,7 +275,7 @@ class Stream:
             expected = "images as they are, to measure on"
             way_out = "Pass the data of a second ImageDataGenerator(rescale=...) that changes nothing else."
             received = "a generator that turns, shifts or changes them at random"
-            warnings.warn(sentence(where, expected, received, way_out), UserWarning, stacklevel=2)
+            warnings.warn(sentence(where, expected, received, way_out), UserWarning, stacklevel=4)  # who called fit
 
     @property
     def first(self) -> Batch:
@@ -295,13 +295,13 @@ class Stream:
         try:
             while done != self._most:
                 batch = self._next()
-                if batch is _END and self._goes_on and not self._is_generator and self._taken:
-                    self._leave()
-                    continue
-                if batch is _END:
+                if batch is not _END:
+                    done += 1
+                    yield self._checked(batch)
+                elif self._goes_on and not self._is_generator and self._taken:
+                    self._leave()  # and into the next pass
+                else:
                     break
-                done += 1
-                yield self._checked(batch)
         finally:
             if not self._goes_on:
                 self._leave()

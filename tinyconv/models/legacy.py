@@ -37,8 +37,8 @@ __all__ = [
 
 Entry = dict[str, Any]
 
-#: What Keras 2 wrote and Keras 3 has no use for.
-_DROPPED = {"batch_input_shape", "fn", "is_legacy_optimizer", "jit_compile", "rng_type"}
+#: What Keras 2 wrote of layers, and of what `compile` was told, that Keras 3 has no use for.
+_OF_LAYERS, _OF_SETTINGS = {"batch_input_shape", "rng_type"}, {"fn", "is_legacy_optimizer", "jit_compile"}
 #: Layers inside which Keras 2 counted the calls from 1.
 _MODELS = {"Functional", "Model", "Sequential"}
 #: Our names of the slots that optimizers of Keras before 2.11 listed one after the other.
@@ -213,23 +213,20 @@ def _modern(entry: Mapping[str, Any]) -> Entry:
     if isinstance(config, list):  # a line of layers before Keras 2.1
         config = {"name": "sequential", "layers": config}
     shape = config.get("batch_input_shape")
-    config = {key: _setting(name, key, value) for key, value in config.items() if key not in _DROPPED}
+    config = {key: value for key, value in config.items() if key not in _OF_LAYERS}
     if name == "InputLayer" and shape is not None:
         config["batch_shape"] = shape
     if name == "LeakyReLU" and "alpha" in config:
         config["negative_slope"] = config.pop("alpha")
     if name == "DepthwiseConv2D":
         config.pop("groups", None)  # as many as there are channels, in any case
-    if name == "Sequential" and config["layers"]:
-        config["layers"] = _modern_line(config["layers"])
-    elif "layers" in config:
+    if name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
+        config["axis"] = config["axis"][0]
+    if "input_layers" in config:
         config |= _modern_graph(config)
+    elif config.get("layers"):
+        config["layers"] = _modern_line(config["layers"])
     return {**entry, "class_name": name, "config": config}
-
-
-def _setting(cls: str, key: str, value: Any) -> Any:
-    """A setting of a layer as it is written today."""
-    return value[0] if cls == "BatchNormalization" and key == "axis" and isinstance(value, list) else value
 
 
 def _modern_line(entries: Sequence[Mapping[str, Any]]) -> list[Entry]:
@@ -284,7 +281,7 @@ def _modern_setting(value: Any) -> Any:
     if value["class_name"] == "MeanMetricWrapper":
         return config["name"] if _is_metric(config["name"]) else config["fn"]
     if isinstance(config, Mapping):
-        config = {k: v for k, v in config.items() if k not in _DROPPED and (k, v) != ("reduction", "auto")}
+        config = {k: v for k, v in config.items() if k not in _OF_SETTINGS and (k, v) != ("reduction", "auto")}
     return {**value, "class_name": str(value["class_name"]).rpartition(">")[2], "config": config}
 
 

@@ -67,7 +67,7 @@ def remarks() -> list[str]:
         f"Not compared: note 000 shows 49 steps in an epoch, but its 3,117 images in batches of 32 make {as_written};"
         f" 49 steps of 32 are {49 * 32:,} images, and batches of 64 would make {doubled}.",
         "Not compared: note 002's first split, into 130 and 33: scikit-learn rounds the test part up, Keras down.",
-        "Not compared: losses, accuracies and times of the notes' trainings, which need the notes' data.",
+        "Not compared: what the notes' trainings reach, which needs data: `tinyconv reproduce 004` runs note 004.",
     ]
 
 

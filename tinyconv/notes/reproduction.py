@@ -47,17 +47,18 @@ def run_note(
     with tempfile.TemporaryDirectory(prefix=f"note{note}-") as beside:
         findings.lay(Path(beside), quick)
         say(_beginning(findings, quick))
-        config.set_random_seed(seed or 0)
-        run = Run(note, text, Path(beside), folder, QUICK if quick else None).program()
+        run = Run(note, text, Path(beside), folder, QUICK if quick else None, seed or 0).program()
         say("\nThat was the note's program. Now the trainings that correct it.\n")
         with inside(run.folder):  # data sets that are read from files are read again
-            parts = [
-                f"# Note {note}: {findings.title}",
-                _paragraph(_beginning(findings, quick)),
-                f"## What it reaches\n\n{_table(('training', '', 'the note', 'here'), _reached(findings, run))}",
-                *([_section(findings.section(run))] if findings.section else []),
-                "## Where the note slips\n\n" + "\n".join(map(_item, findings.slips(run))),
-            ]
+            found = list(findings.examine(run))
+        reached = _table(("training", "", "the note", "here"), _reached(findings, run))
+    parts = [
+        f"# Note {note}: {findings.title}",
+        _paragraph(_beginning(findings, quick)),
+        f"## What it reaches\n\n{reached}",
+        *(_section(one) for one in found if isinstance(one, Section)),
+        "## Where the note slips\n\n" + "\n".join(_item(one) for one in found if isinstance(one, Slip)),
+    ]
     for i, fit in enumerate(run.fits, start=1):
         curves(fit, findings.trainings.get(fit.cell)).savefig(folder / f"curves-{i}.png", dpi=120)
         parts.append(f"![{fit.cell}](curves-{i}.png)")

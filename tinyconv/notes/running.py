@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tinyconv import config
 from tinyconv.checks import sentence
 
 #: The programs, a file for each note.
@@ -138,6 +139,7 @@ class Run:
         folder: where it runs; its data lie there.
         pictures: folder for what it draws; None throws that away.
         most_epochs: of each training; None leaves them as they are written.
+        seed: of tinyconv's random numbers when it begins, and when a part of it runs again.
         names: what its variables hold.
         fits: its trainings, in order.
     """
@@ -147,11 +149,13 @@ class Run:
     folder: Path
     pictures: Path | None = None
     most_epochs: int | None = None
+    seed: int = 0
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
     fits: list[Fit] = field(default_factory=list)
 
     def program(self, without: Collection[str] = ()) -> "Run":
         """Run all cells but those with these titles; returns itself."""
+        config.set_random_seed(self.seed)
         with inside(self.folder), _drawing(self.pictures):
             for cell in cells(self.text):
                 if cell.title not in without:
@@ -159,7 +163,7 @@ class Run:
         return self
 
     def again(self, *titles: str, changes: Mapping[str, str]) -> "Run":
-        """Run these cells once more with parts of them changed, on a copy of the names.
+        """Run these cells once more with parts of them changed, on a copy of the names, and with the seed set anew.
 
         Nothing is drawn, and a line that names the change stands for all that they print.
 
@@ -172,6 +176,7 @@ class Run:
         for old in changes:
             changed("".join(known[title].text for title in titles), {old: ""})
         run = Run(self.note, self.text, self.folder, most_epochs=self.most_epochs, names=dict(self.names))
+        config.set_random_seed(self.seed)
         print(f"{titles[-1]}, with {', '.join(changes.values())}", flush=True)
         with inside(self.folder), _drawing(None), contextlib.redirect_stdout(io.StringIO()):
             for title in titles:

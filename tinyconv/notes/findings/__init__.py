@@ -4,9 +4,7 @@ from tinyconv.notes.findings import note000, note001, note002, note003, note004
 from tinyconv.notes.findings.base import Findings, Section, Slip, as_printed, reached
 
 #: By the number of the note.
-NOTES: dict[str, Findings] = {
-    module.FINDINGS.note: module.FINDINGS for module in (note000, note001, note002, note003, note004)
-}
+NOTES = {module.FINDINGS.note: module.FINDINGS for module in (note000, note001, note002, note003, note004)}
 
 __all__ = [
     "NOTES",

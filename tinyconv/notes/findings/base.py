@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinyconv import config
 from tinyconv.notes import printed
 from tinyconv.notes.running import Run
 
@@ -45,9 +44,8 @@ class Findings:
         takes: how long that takes on two cores, in words.
         lay: fills a folder with its data; a small part of them, if the second argument says so.
         trainings: key in `printed.TRAININGS` of what the note prints, by the title of the cell that trains.
-        slips: computes where the note slipped.
+        examine: computes where the note slipped, and tables of the note's own.
         numbers: further (what, printed in the note, computed here).
-        section: computes a table of the note's own, if there is one.
         corrected: from the program to one that trains what it means to train.
         reseeded: changes to the program that give it another seed, where it sets its own.
         quick: changes to the program for a quick look, besides fewer data and epochs.
@@ -59,9 +57,8 @@ class Findings:
     takes: str
     lay: Callable[[Path, bool], None]
     trainings: Mapping[str, str]
-    slips: Callable[[Run], Iterable[Slip]]
+    examine: Callable[[Run], Iterable[Slip | Section]]
     numbers: Callable[[Run], Iterable[tuple[str, str, str]]] = lambda run: ()
-    section: Callable[[Run], Section] | None = None
     corrected: Callable[[str], str] = lambda text: text
     reseeded: Callable[[int], Mapping[str, str]] = lambda seed: {}
     quick: Mapping[str, str] = field(default_factory=dict)
@@ -86,8 +83,3 @@ def reached(history: Mapping[str, Sequence[float]]) -> str:
     """
     values = history["val_accuracy"]
     return f"{values[-1]:.4f} (best {max(values):.4f} in epoch {values.index(max(values)) + 1})"
-
-
-def start_anew(seed: int = 0) -> None:
-    """The same weights and order for a corrected training as for any other."""
-    config.set_random_seed(seed)

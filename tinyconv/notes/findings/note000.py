@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinyconv.notes.findings.base import Findings, Section, Slip, as_printed, reached, start_anew
+from tinyconv.notes.findings.base import Findings, Section, Slip, as_printed, reached
 from tinyconv.notes.laying import lay_flowers
 from tinyconv.notes.running import Fit, Run
 
@@ -49,6 +49,7 @@ VARIANTS = (
 
 
 def lay(folder: Path, quick: bool) -> None:
+    """Flowers, one of them for the prediction, and a folder for the network."""
     files = lay_flowers(folder, "flowers", 15 if quick else None)
     sunflowers = [file for file in files if file.parent.name.startswith("sunflower")]
     (folder / "images").mkdir()
@@ -86,14 +87,7 @@ class Corrected:
 
     @classmethod
     def of(cls, run: Run) -> "Corrected":
-        """Train what the program has not trained. The second time for the same run, it is there already."""
-        if CORRECTED not in run.names:
-            run.names[CORRECTED] = cls._trained(run)
-        found: Corrected = run.names[CORRECTED]
-        return found
-
-    @classmethod
-    def _trained(cls, run: Run) -> "Corrected":
+        """Train what the program has not trained."""
         raw, scaled = {}, {}
         for variant in VARIANTS[:-1]:
             first = [PLAIN, READ] if variant.build == PLAIN else [PLAIN, READ, variant.build]
@@ -114,19 +108,15 @@ class Corrected:
 
     @staticmethod
     def _fit(run: Run, *titles: str, changes: Mapping[str, str]) -> Fit:
-        start_anew()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the test images are augmented is among what is measured
             return run.again(*titles, changes=changes).fits[-1]
 
 
-#: Where a run keeps them.
-CORRECTED = "corrected by tinyconv"
-
-
-def slips(run: Run) -> Iterator[Slip]:
-    """The note's slips, each with its number."""
+def examine(run: Run) -> Iterator[Slip | Section]:
+    """The five variants really trained, and the note's slips, each with its number."""
     better = Corrected.of(run)
+    yield _variants(run, better)
     first = {variant.name: next(fit for fit in run.fits if fit.cell == variant.train) for variant in VARIANTS}
     for variant in VARIANTS[2:]:
         fitted = better.scaled if variant.name == "augmented" else better.raw
@@ -158,9 +148,8 @@ def _moved(degrees: float) -> float:
     return 2 * math.sin(math.radians(degrees) / 2) * 50 * math.sqrt(2)
 
 
-def section(run: Run) -> Section:
-    """The five variants beside each other, and what can be said of their order."""
-    better = Corrected.of(run)
+def _variants(run: Run, better: Corrected) -> Section:
+    """The five beside each other, and what can be said of their order."""
     rows = []
     for variant, fit in zip(VARIANTS, run.fits, strict=True):
         found: list[float | None] = [as_printed(variant.key)[8]["val_accuracy"], fit.last()]
@@ -201,7 +190,6 @@ FINDINGS = Findings(
     "three minutes",
     lay,
     {variant.train: variant.key for variant in VARIANTS},
-    slips,
-    section=section,
+    examine,
     corrected=corrected,
 )

@@ -9,11 +9,12 @@ from tinyconv.notes.running import Run
 
 
 def lay(folder: Path, quick: bool) -> None:
+    """MNIST."""
     lay_mnist(folder, 6000 if quick else None)
 
 
-def slips(run: Run) -> Iterator[Slip]:
-    """What is odd about the note's training."""
+def examine(run: Run) -> Iterator[Slip]:
+    """What is odd about the note's training, in numbers."""
     fit = run.fits[0]
     best, epoch = fit.best()
     yield Slip(
@@ -37,5 +38,5 @@ FINDINGS = Findings(
     "two minutes",
     lay,
     {"Training": "note004"},
-    slips,
+    examine,
 )

@@ -12,7 +12,7 @@ import numpy as np
 from os import listdir
 from tinyconv.utils import to_categorical  # from keras.utils
 from tinyconv.preprocessing import train_test_split  # from sklearn.model_selection
-from tinyconv.utils import img_to_array  # from keras.utils.image_utils
+from tinyconv.utils.image_utils import img_to_array  # from keras.utils.image_utils
 import PIL
 import PIL.Image
 import matplotlib.pyplot as plt
