@@ -1,4 +1,4 @@
-"""What pytest leaves alone: the notes' programs, which run when they are imported; and without Numba the engine's code."""
+"""What pytest leaves alone: the notes' programs, which run when they are imported, and engine code without Numba."""
 
 from importlib.util import find_spec
 

@@ -26,7 +26,7 @@ FLOORS = [
     {"preprocessing"},
     {"utils"},
     {"models"},
-    {"datasets", "export", "interop", "plots"},
+    {"backend", "data", "datasets", "export", "interop", "plots", "saving"},
     {"notes"},
     {"presets"},
     {"commands"},

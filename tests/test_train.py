@@ -44,7 +44,7 @@ def test_train_draws_pictures(trained, name):
 def test_train_writes_a_line_per_epoch(trained):
     with (trained[0] / "history.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert list(rows[0]) == ["epoch", "accuracy", "learning_rate", "loss", "val_accuracy", "val_loss"]
     assert len(rows) == 3
     assert float(rows[2]["loss"]) < float(rows[0]["loss"])
 
@@ -99,7 +99,7 @@ def test_train_takes_an_empty_folder(tmp_path):
 def test_a_training_that_never_began_leaves_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("train", "--limit", 1)
-    assert (result.code, "validation_split" in result.err) == (2, True)
+    assert (result.code, "at least one sample" in result.err) == (2, True)
     assert list((tmp_path / "runs").iterdir()) == []
 
 

@@ -9,8 +9,10 @@ import sys as _sys
 
 from tinyconv import (
     activations,
+    backend,
     callbacks,
     config,
+    data,
     datasets,
     export,
     gradcheck,
@@ -25,6 +27,7 @@ from tinyconv import (
     preprocessing,
     random,
     regularizers,
+    saving,
     utils,
 )
 from tinyconv.layers import Input
@@ -40,8 +43,10 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "backend",
     "callbacks",
     "config",
+    "data",
     "datasets",
     "export",
     "gradcheck",
@@ -57,5 +62,6 @@ __all__ = [
     "preprocessing",
     "random",
     "regularizers",
+    "saving",
     "utils",
 ]

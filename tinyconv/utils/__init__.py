@@ -2,11 +2,15 @@
 
 from tinyconv.config import set_random_seed
 from tinyconv.layers.base import reset_names as clear_session
+from tinyconv.preprocessing.dataset import PyDataset
+from tinyconv.preprocessing.dataset import PyDataset as Sequence
 from tinyconv.preprocessing.files import array_to_img, img_to_array, load_img, save_img
 from tinyconv.preprocessing.image_dataset import image_dataset_from_directory
 from tinyconv.preprocessing.tables import normalize, to_categorical
 
 __all__ = [
+    "PyDataset",
+    "Sequence",
     "array_to_img",
     "clear_session",
     "image_dataset_from_directory",
