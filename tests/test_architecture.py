@@ -19,8 +19,8 @@ ROOT = Path(tinyconv.__file__).parent
 FLOORS = [
     {"_types"},
     {"checks"},
-    {"config", "files", "geometry", "registry"},
-    {"activations", "initializers", "regularizers", "labels", "gradcheck", "random", "warp"},
+    {"config", "figures", "files", "geometry", "registry"},
+    {"activations", "curves", "initializers", "regularizers", "labels", "gradcheck", "random", "warp"},
     {"layers", "losses", "metrics", "optimizers", "callbacks"},
     {"engine"},
     {"preprocessing"},

@@ -17,7 +17,7 @@ cache = cache_fixture()
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/engine.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/engine.md", "docs/keras.md"]
 
 #: (program, the output shown under it) for each Python block.
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
@@ -97,7 +97,7 @@ def test_benchmark_is_understood(command, capsys):
 def test_every_benchmark_is_mentioned():
     files = sorted((ROOT / "benchmarks").glob("*.py"))
     commands = [path.stem for path in files if "\ndef main(arguments" in path.read_text(encoding="utf-8")]
-    assert commands == ["epoch", "layers", "scaling", "start", "train_step"]
+    assert commands == ["accuracy", "epoch", "layers", "scaling", "start", "train_step"]
     assert [name for name in commands if f"`python -m benchmarks.{name}" not in README] == []
 
 

@@ -15,6 +15,8 @@ from tinyconv.notes.findings.base import Slip
 from tinyconv.notes.running import Fit, changed, source
 
 PNG = b"\x89PNG"
+#: Of what note 000 does, and tests/test_programs.py sees to it.
+warned = pytest.mark.filterwarnings("ignore:.*(rotation_range|validation_data)")
 
 
 def fit(cell="Training", **history):
@@ -42,7 +44,7 @@ def _with(findings, **settings):
 
 
 @pytest.mark.parametrize("note", notes.NOTES)
-@pytest.mark.filterwarnings("ignore:.*(rotation_range|validation_data|a class without images)")
+@warned
 def test_report_of_a_note(note, little_data, tmp_path):
     result = run("reproduce", note, "--quick", "--out", tmp_path / "out")
     assert result.code == 0, result.err
@@ -96,6 +98,7 @@ def test_unknown_note():
 @pytest.mark.data
 @pytest.mark.slow
 @pytest.mark.parametrize("note", notes.NOTES)
+@warned
 def test_quick_look_at_the_real_data(note, tmp_path):
     result = run("reproduce", note, "--quick", "--out", tmp_path / "out")
     assert result.code == 0, result.err

@@ -75,7 +75,7 @@ def test_generator_is_not_closed_by_fit():
 
 @pytest.mark.parametrize("make", [DataSet, Again])
 def test_data_set_equals_steps_by_hand(make):
-    assert_same(trained_on(make(), epochs=2), by_hand(2))
+    assert_same(trained_on(make(), epochs=2, shuffle=False), by_hand(2))
 
 
 def test_data_set_hears_the_end_of_each_epoch():
@@ -179,8 +179,8 @@ class Passes:
         self.seed = state["seed"]
 
 
-def stream(source, steps=None, where="fit"):
-    return Stream(source, (["x"], ["y"]), steps, need_labels=True, finite=True, where=where)
+def stream(source, steps=None, where="fit", shuffle=False):
+    return Stream(source, (["x"], ["y"]), steps, need_labels=True, finite=True, where=where, shuffle=shuffle)
 
 
 def taken(data):
@@ -231,14 +231,15 @@ def test_evaluation_begins_a_pass_each_time(make):
 @pytest.mark.parametrize("make", [DataSet, Again, Passes])
 @pytest.mark.parametrize("steps", [None, 1, 2, 3, 5])
 @pytest.mark.parametrize("epochs", [0, 1, 2, 3])
-def test_another_process_goes_on_with_the_same_batches(make, steps, epochs):
-    data = stream(make(), steps)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_another_process_goes_on_with_the_same_batches(make, steps, epochs, shuffle):
+    data = stream(make(), steps, shuffle=shuffle)
     data.first  # noqa: B018
     for _ in range(epochs):
         taken(data)
     state = json.loads(json.dumps(data.get_state()))
     expected = [taken(data) for _ in range(4)]
-    other = stream(make(), steps)
+    other = stream(make(), steps, shuffle=shuffle)
     other.first  # noqa: B018
     other.set_state(state)
     assert [taken(other) for _ in range(4)] == expected
@@ -310,9 +311,66 @@ class Numbered(PyDataset):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_by_number_are_fetched_ahead_if_that_is_wished(workers):
     source = Numbered(workers=workers)
-    assert_same(trained_on(source, epochs=2), by_hand(2))
+    assert_same(trained_on(source, epochs=2, shuffle=False), by_hand(2))
     assert (threading.get_ident() in source.threads) == (workers == 1)
     assert source.heard == ["begin", "end"] * 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_by_number_are_shuffled(workers):
+    def orders(shuffle=True):
+        config.set_random_seed(6)
+        data = stream(Numbered(workers=workers), shuffle=shuffle)
+        return [taken(data) for _ in range(9)]
+
+    in_order = [float(x.flat[0]) for x, _ in batches()]
+    assert orders(shuffle=False) == [in_order] * 9
+    assert [sorted(epoch) for epoch in orders()] == [sorted(in_order)] * 9
+    assert len({*map(tuple, orders())}) > 2
+    assert orders() == orders()
+
+
+@pytest.mark.parametrize("make", [Again, Passes])
+def test_data_with_an_order_of_their_own_keep_it(make):
+    assert taken(stream(make(), shuffle=True)) == taken(stream(make()))
+
+
+@pytest.mark.parametrize("make", [DataSet, Numbered])
+def test_validation_takes_the_batches_in_order(make):
+    losses = [fit(compiled(), X, Y, validation_data=make(), callbacks=[Unchanging()])["val_loss"] for _ in range(2)]
+    assert [*map(len, losses)] == [1, 1]
+    model = compiled()
+    expected = np.concatenate([model.predict(x, verbose=0) for x, _ in batches()])
+    np.testing.assert_array_equal(model.predict(make(), verbose=0), expected)
+
+
+# Lists as PyTorch's DataLoader has them
+
+
+def test_a_list_is_a_pair():
+    assert_same(trained_on([x, y] for x, y in batches()), by_hand())
+    assert_same(trained_on([x.tolist(), y.tolist()] for x, y in batches()), by_hand())
+    model = compiled()
+    weighted = [[x, y, np.full(len(x), 2.0)] for x, y in batches()]
+    expected = model.evaluate(iter(batches()), verbose=0)
+    np.testing.assert_allclose(model.evaluate(iter(weighted), verbose=0), 2 * expected, rtol=1e-5)
+    expected = model.predict(iter(batches()), verbose=0)
+    for lists in ([x, y] for x, y in batches()), ([x] for x, _ in batches()), (x.tolist() for x, _ in batches()):
+        np.testing.assert_array_equal(model.predict(lists, verbose=0), expected)
+
+
+def test_a_list_for_several_inputs_is_one_for_each():
+    model, (x, _) = two_headed(), two_headed_data()
+    np.testing.assert_array_equal(model.predict(iter([x]), verbose=0)[0], model.predict(x, verbose=0)[0])
+
+
+@pytest.mark.oracle
+def test_pytorch_data_loader():
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
+    loader = torch.utils.data.DataLoader(data, batch_size=len(batches()[0][0]))
+    assert_same(trained_on(loader, epochs=2), by_hand(2))
+    assert len(compiled().predict(loader, verbose=0)) == N
 
 
 def test_what_to_inherit_from_has_no_batches():

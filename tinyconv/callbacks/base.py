@@ -4,10 +4,16 @@ A callback is an object whose methods `fit` calls at fixed moments: at the begin
 epoch and of every batch. ``logs`` holds the numbers known then, by name: ``{"loss": 0.2, "val_loss": 0.3}``.
 """
 
+import csv
+import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tinyconv import curves
 from tinyconv.checks import did_you_mean, sentence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["HOOKS", "Callback", "CallbackList", "History", "LambdaCallback", "Logs"]
 
@@ -190,7 +196,8 @@ class History(Callback):
 
     Attributes:
         history: a list for each name in the logs, one number an epoch.
-        epoch: the epochs, from ``initial_epoch`` on.
+        epoch: the epochs, from ``initial_epoch`` on; the first one is 0.
+        validation_epochs: those of them that were validated.
 
     Where a schedule or a callback with ``sets_learning_rate`` changes the learning rate, ``history["learning_rate"]``
     holds what it was at the end of each epoch. Where it stays, there is no such list, as in Keras.
@@ -200,18 +207,43 @@ class History(Callback):
         super().__init__()
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+        self.validation_epochs: list[int] = []
+
+    def plot(self) -> "Figure":
+        """The curves as a figure: training solid, validation dashed, the best epoch marked."""
+        return curves.curves(self)
+
+    def describe(self) -> str:
+        """The curves in words: does it still learn, does it over-fit, did it diverge?"""
+        return curves.describe(self)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a table with a row for each epoch, counted from 0, as `CSVLogger` does."""
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            rows = csv.DictWriter(file, ["epoch", *self.history], restval="NA")
+            rows.writeheader()
+            rows.writerows(self._rows())
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        epochs = {name: self.validation_epochs if name.startswith("val_") else self.epoch for name in self.history}
+        for epoch in self.epoch:
+            held = ((name, at.index(epoch)) for name, at in epochs.items() if epoch in at)
+            yield {"epoch": epoch} | {name: self.history[name][i] for name, i in held}
 
     def get_state(self) -> dict[str, Any]:
-        return {"history": self.history, "epoch": self.epoch}
+        return {"history": self.history, "epoch": self.epoch, "validation_epochs": self.validation_epochs}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self.history, self.epoch = dict(state["history"]), list(state["epoch"])
+        self.validation_epochs = list(state["validation_epochs"])
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self.epoch = []
+        self.epoch, self.validation_epochs = [], []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epoch.append(epoch)
+        if any(name.startswith("val_") for name in logs or {}):
+            self.validation_epochs.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
         self.model.history = self

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinyconv.callbacks.base import Callback, Logs
 from tinyconv.checks import did_you_mean, lookup, sentence
+from tinyconv.curves import direction
 
 __all__ = ["EarlyStopping", "MonitorCallback"]
 
@@ -144,10 +145,8 @@ class EarlyStopping(MonitorCallback):
 
 def _direction(where: str, monitor: str) -> int:
     """-1 for a name that stands for an error, 1 for one that stands for a success."""
-    words = set(monitor.removeprefix("val_").split("_"))
-    if words & {"loss", "error", "mse", "mae", "crossentropy"}:
-        return -1
-    if words & {"acc", "accuracy", "precision", "recall", "auc"}:
-        return 1
+    sign = direction(monitor)
+    if sign:
+        return sign
     way_out = "Give mode='min' or mode='max'."
     raise ValueError(sentence(where, "a monitor whose name tells its direction", f"monitor={monitor!r}", way_out))

@@ -22,6 +22,7 @@ from tinyconv import config
 from tinyconv._types import Array
 from tinyconv.checks import first_index, positive, sentence
 from tinyconv.preprocessing.background import in_background
+from tinyconv.preprocessing.dataset import Shuffling
 
 
 class Batch(NamedTuple):
@@ -232,9 +233,9 @@ class Stream:
     """Batches from a generator, a data set, or an object with ``__len__`` and ``__getitem__``.
 
     A generator goes on where the last epoch stopped. From everything else each epoch takes a whole pass: an iterator
-    from ``epoch()`` where there is such a method, from ``iter()``, or the batches by their numbers, in order. Those of
-    an object whose attribute ``workers`` is above 1 are fetched in as many threads, ahead of their use. With ``steps``,
-    training goes on in the middle of a pass, and from its end into the next one; all else begins a pass each time.
+    from ``epoch()`` where there is such a method, from ``iter()``, or the batches by their numbers. Those of an object
+    whose attribute ``workers`` is above 1 are fetched in as many threads, ahead of their use. With ``steps``, training
+    goes on in the middle of a pass, and from its end into the next one; all else begins a pass each time.
 
     Args:
         source: yields ``x``, ``(x, y)`` or ``(x, y, sample_weight)``, arrays of one batch each.
@@ -243,6 +244,7 @@ class Stream:
         need_labels: whether a batch without y is an error.
         finite: whether a NaN or infinity is an error.
         where: who takes the batches: "fit" for training.
+        shuffle: whether each pass takes batches that have numbers in a new random order.
 
     Raises:
         ValueError: for a source that is known never to end, without steps.
@@ -256,6 +258,7 @@ class Stream:
         need_labels: bool,
         finite: bool,
         where: str,
+        shuffle: bool = False,
     ) -> None:
         self.source, self.names, self.where = source, names, where
         self.need_labels, self.finite = need_labels, finite
@@ -264,8 +267,9 @@ class Stream:
         self._is_generator = hasattr(source, "__next__") and not hasattr(source, "epoch")
         self._goes_on = self._is_generator or (where == "fit" and steps is not None)
         self._most = None if steps is None and hasattr(source, "epoch") else self.steps
+        self._shuffling = Shuffling() if shuffle and _has_numbers(source) else None
         self._pass: Iterator[Any] | None = None  # the one that has begun
-        self._began: Any = None  # the source's state before
+        self._began: dict[str, Any] = {}  # the source's state before
         self._taken = 0  # batches of this pass
         self._peeked: list[Any] = []  # its first batch, while nobody else has seen it
         if steps is None and (isinstance(source, cycle) or getattr(source, "is_endless", False)):
@@ -319,7 +323,7 @@ class Stream:
         """Where the next epoch begins, as plain numbers. A generator's place is its owner's business."""
         if self._is_generator:
             return {}
-        return {"source": _state(self.source) if self._pass is None else self._began, "taken": self._taken}
+        return (self._state() if self._pass is None else self._began) | {"taken": self._taken}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on where `get_state` was called."""
@@ -328,7 +332,13 @@ class Stream:
         self._leave()
         if state["source"] is not None:
             self.source.set_state(state["source"])
+        if self._shuffling is not None:
+            self._shuffling.set_state(state["order"])
         self._taken = state["taken"]
+
+    def _state(self) -> dict[str, Any]:
+        order = None if self._shuffling is None else self._shuffling.get_state()
+        return {"source": self.source.get_state() if hasattr(self.source, "get_state") else None, "order": order}
 
     def _next(self) -> Any:
         """The next batch of this pass, or _END."""
@@ -339,7 +349,7 @@ class Stream:
     def _running(self) -> Iterator[Any]:
         """The pass that has begun; one begins here if none has, after the batches that were taken from it."""
         if self._pass is None:
-            self._began = _state(self.source)
+            self._began = self._state()
             self._pass = self._begin(self._taken)
         return self._pass
 
@@ -353,15 +363,16 @@ class Stream:
             return islice(source, None)  # to drop this does not close the user's generator
         if hasattr(source, "on_epoch_begin"):
             source.on_epoch_begin()
-        workers = getattr(source, "workers", 1)
-        if hasattr(source, "epoch") or (hasattr(source, "__iter__") and workers < 2):
-            batches = source.epoch() if hasattr(source, "epoch") else iter(source)
-            return islice(batches, taken, None)
-        tasks = (partial(source.__getitem__, i) for i in range(taken, len(source)))
+        if not _has_numbers(source):
+            return islice(source.epoch() if hasattr(source, "epoch") else iter(source), taken, None)
+        order: Any = range(len(source))
+        if self._shuffling is not None:
+            order = self._shuffling.random().permutation(len(source)).tolist()
+        tasks, workers = (partial(source.__getitem__, i) for i in order[taken:]), getattr(source, "workers", 1)
         return in_background(tasks, workers) if workers > 1 else (task() for task in tasks)
 
     def _checked(self, batch: Any) -> Batch:
-        parts = batch if isinstance(batch, tuple) else (batch,)
+        parts = tuple(batch) if isinstance(batch, tuple) or self._is_list_of_parts(batch) else (batch,)
         if not 1 <= len(parts) <= 3:
             expected = "batches of x, (x, y) or (x, y, sample_weight)"
             raise ValueError(sentence(self.where, expected, f"a tuple of {len(parts)}"))
@@ -369,6 +380,12 @@ class Stream:
             received = "lists" if isinstance(batch, list) else "batches of x alone"
             raise ValueError(sentence(self.where, "batches of (x, y)", received, "Yield tuples: yield x, y."))
         return samples(*parts, names=self.names, where=self.where, finite=self.finite)
+
+    def _is_list_of_parts(self, batch: Any) -> bool:
+        """Whether a list stands for (x, y), as PyTorch's DataLoader means it, and not for several x or many samples."""
+        if not isinstance(batch, list) or not 1 <= len(batch) <= 3 or len(self.names[0]) > 1:
+            return False
+        return self.need_labels or all(hasattr(part, "__array__") for part in batch)
 
 
 #: What stands for a batch where there is none.
@@ -383,8 +400,10 @@ def _length(source: Any) -> int | None:
         return None
 
 
-def _state(source: Any) -> Any:
-    return source.get_state() if hasattr(source, "get_state") else None
+def _has_numbers(source: Any) -> bool:
+    """Whether batches are asked for by number: of what knows no order of its own, or wants threads to fetch them."""
+    ordered = hasattr(source, "epoch") or (hasattr(source, "__iter__") and getattr(source, "workers", 1) < 2)
+    return not ordered and hasattr(source, "__getitem__")
 
 
 def is_stream(x: Any, where: str = "", **beside: Any) -> bool:

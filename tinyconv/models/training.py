@@ -139,7 +139,7 @@ class Trainer(Layer):
             validation_split: this fraction of the arrays, from their end and before any shuffling, is not learned
                 from but evaluated after each epoch.
             validation_data: ``(x, y)``, ``(x, y, sample_weight)``, or a data set, evaluated after each epoch.
-            shuffle: whether each epoch takes the samples in a new order.
+            shuffle: whether each epoch takes the samples in a new order; or the batches, where x has them by number.
             class_weight: factor of the loss for each class.
             sample_weight: factor of the loss for each sample.
             initial_epoch: epochs that were done before.
@@ -393,7 +393,7 @@ class Trainer(Layer):
         labels: bool = True,
     ) -> Any:
         if arrays is None:
-            return Stream(x, self._names, steps, labels, finite=where == "fit", where=where)
+            return Stream(x, self._names, steps, labels, finite=where == "fit", where=where, shuffle=shuffle)
         size, anew = 32 if batch_size is None else batch_size, where != "fit"
         return Arrays(arrays, size, shuffle, steps, self._float_type, anew)
 

@@ -69,7 +69,7 @@ FINDINGS = Findings(
     "003",
     "hands that spell letters",
     "Sign Language MNIST, as in the note (its labels, from Kaggle's tables); MNIST's digits for the first program",
-    "four minutes",
+    "five minutes",
     lay,
     {"2.6 Training the model": "note003"},
     examine,
