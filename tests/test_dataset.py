@@ -8,7 +8,8 @@ import pytest
 from tiny_networks import X, Y, assert_same, compiled, fit
 
 from tinyconv import config
-from tinyconv.preprocessing.dataset import AUTOTUNE, Dataset, Tensor, tensor
+from tinyconv.preprocessing.dataset import AUTOTUNE, Dataset
+from tinyconv.tensor import Tensor, tensor
 
 N = len(X)
 

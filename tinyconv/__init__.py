@@ -14,6 +14,7 @@ from tinyconv import (
     config,
     data,
     datasets,
+    explain,
     export,
     gradcheck,
     initializers,
@@ -22,6 +23,7 @@ from tinyconv import (
     losses,
     metrics,
     models,
+    ops,
     optimizers,
     plots,
     preprocessing,
@@ -32,10 +34,12 @@ from tinyconv import (
 )
 from tinyconv.layers import Input
 from tinyconv.models import Model, Sequential
+from tinyconv.ops import argmax, cast, convert_to_tensor, expand_dims, one_hot, squeeze
 
 __version__ = "0.1.0"
 
 keras = _sys.modules[__name__]
+nn, newaxis, float32, int32, uint8 = ops, None, "float32", "int32", "uint8"
 
 __all__ = [
     "Input",
@@ -43,25 +47,38 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "argmax",
     "backend",
     "callbacks",
+    "cast",
     "config",
+    "convert_to_tensor",
     "data",
     "datasets",
+    "expand_dims",
+    "explain",
     "export",
+    "float32",
     "gradcheck",
     "initializers",
+    "int32",
     "interop",
     "keras",
     "layers",
     "losses",
     "metrics",
     "models",
+    "newaxis",
+    "nn",
+    "one_hot",
+    "ops",
     "optimizers",
     "plots",
     "preprocessing",
     "random",
     "regularizers",
     "saving",
+    "squeeze",
+    "uint8",
     "utils",
 ]

@@ -22,7 +22,8 @@ def sentence(where: str, expected: str, received: str, way_out: str = "") -> str
     >>> sentence("Dropout", "rate between 0 and 1", "rate=1.5", "Give the fraction to drop.")
     'Dropout: expected rate between 0 and 1. Received rate=1.5. Give the fraction to drop.'
     """
-    return f"{where}: expected {expected}. Received {received}. {way_out}".rstrip()
+    stop = "" if received.endswith((".", "?", "!")) else "."
+    return f"{where}: expected {expected}. Received {received}{stop} {way_out}".rstrip()
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

@@ -41,6 +41,11 @@ def floatx() -> str:
     return _floatx
 
 
+def image_data_format() -> str:
+    """``"channels_last"``: images are (N, H, W, C), always."""
+    return "channels_last"
+
+
 def set_floatx(name: str) -> None:
     """Set the float type of layers built from now on.
 

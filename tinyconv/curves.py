@@ -171,7 +171,7 @@ _UNSEEN = "Without validation data nobody can see whether it over-fits."
 
 
 def _why_it_rose(found: Mapping[str, Curve], since: int) -> str:
-    """A network that goes on learning and does worse on new data over-fits; else it is the training that is at fault."""
+    """What learns on and does worse on new data over-fits; otherwise the training is at fault."""
     loss = found.get("loss")
     if loss is None or loss.values[-1] < loss.values[loss.epochs <= since][-1]:
         return "over-fitting is likely"

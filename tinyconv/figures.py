@@ -24,8 +24,9 @@ MAGNITUDE, SIGNED = "cividis", "RdBu_r"
 def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of this size in inches, which belongs to no window."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
 
 
 def described(figure: "Figure", alt: str) -> "Figure":

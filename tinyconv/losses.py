@@ -6,6 +6,7 @@ between, such as (N, T, C) for T places per sample. Formulas are those of Keras 
 """
 
 import copy
+import inspect
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -375,7 +376,10 @@ def get(identifier: Any) -> Loss:
         ValueError: for an unknown name.
         TypeError: for anything else.
     """
-    if callable(identifier) and identifier in _FUNCTIONS:
+    if inspect.isfunction(identifier):
+        if identifier not in _FUNCTIONS:
+            way_out = "A loss of your own is a subclass of tinyconv.losses.Loss with forward and backward."
+            raise TypeError(sentence("loss", "one of tinyconv's losses", f"the function {identifier.__name__}", way_out))
         identifier = identifier.__name__
     loss: Loss = find("loss", identifier, Loss, _NAMES)
     return loss

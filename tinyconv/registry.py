@@ -2,10 +2,12 @@
 
 Initializers, regularizers, losses, metrics and optimizers may all be given as a string ("he_normal", "l2", "adam"), and
 a saved model writes each of them down as a class name with the arguments of its constructor. Both ways are here, once.
+So is the list of the classes of users' own that `load_model` knows by name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 from tinyconv.checks import lookup, sentence
@@ -68,3 +70,47 @@ def find(kind: str, identifier: Any, base: type, names: Mapping[str, type]) -> A
 def describe(thing: Configurable | None) -> dict[str, Any] | None:
     """``{"class_name": ..., "config": {...}}``, which `find` takes back; None stays None."""
     return None if thing is None else {"class_name": type(thing).__name__, "config": thing.get_config()}
+
+
+# Classes of a user's own
+
+_own_classes: dict[str, Any] = {}
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The classes that `load_model` finds without being given them, by name: a dictionary to which more can be added."""
+    return _own_classes
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[type], type]:
+    """A decorator: `load_model` then finds the class, which files call ``package>name``.
+
+    >>> @register_keras_serializable(package="birds")
+    ... class Wing:
+    ...     pass
+    >>> registered_name(Wing), get_custom_objects().pop("birds>Wing") is Wing
+    ('birds>Wing', True)
+    """
+
+    def register(cls: type) -> type:
+        _own_classes[f"{package}>{name or cls.__name__}"] = cls
+        return cls
+
+    return register
+
+
+def registered_name(cls: type) -> str:
+    """What files call a class of a user's own: the name it was registered under, or that of the class."""
+    return next((name for name, known in _own_classes.items() if known is cls), cls.__name__)
+
+
+@contextmanager
+def custom_object_scope(objects: Mapping[str, Any]) -> Iterator[None]:
+    """Classes by name that `load_model` finds inside a ``with`` block."""
+    before = dict(_own_classes)
+    _own_classes.update(objects)
+    try:
+        yield
+    finally:
+        _own_classes.clear()
+        _own_classes.update(before)

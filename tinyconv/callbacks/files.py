@@ -11,7 +11,7 @@ import numpy as np
 from tinyconv.callbacks.base import Callback, Logs
 from tinyconv.callbacks.monitor import MonitorCallback
 from tinyconv.checks import sentence
-from tinyconv.files import replacing
+from tinyconv.files import naming, replacing
 
 __all__ = ["CSVLogger", "ModelCheckpoint", "check_save_freq"]
 
@@ -188,7 +188,7 @@ class CSVLogger(Callback):
 
     def _write(self, cells: list[Any]) -> None:
         # Opened for each line: nothing is left open, or unwritten, if the training breaks off.
-        with open(self.filename, "a", encoding="utf-8", newline="") as file:
+        with naming(self.filename), open(self.filename, "a", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter=self.separator).writerow(cells)
 
 

@@ -1,6 +1,6 @@
 """Convolution, cell by cell: every window, every product, every sum, as the layer `Conv2D` computes them.
 
-    y[i, j, f] = activation(b[f] + sum over u, v, c of x[i*SH + u*DH, j*SW + v*DW, c] * kernel[u, v, c, f])    x padded
+y[i, j, f] = activation(b[f] + sum over u, v, c of x[i*SH + u*DH, j*SW + v*DW, c] * kernel[u, v, c, f])    x padded
 """
 
 from dataclasses import dataclass
@@ -330,7 +330,9 @@ class ConvolutionCell(Trace):
             found.append(f"Activation: {self.whole.activation.name} of {number(self.z)} is {number(self.value)}.")
         nothing = int((self.products == 0).sum())
         if nothing:
-            found.append(f"{capital(count(nothing, 'product'))} of {self.products.size} {'is' if nothing == 1 else 'are'} 0.")
+            found.append(
+                f"{capital(count(nothing, 'product'))} of {self.products.size} {'is' if nothing == 1 else 'are'} 0."
+            )
         return found
 
     def _shown(self) -> list[int]:
@@ -402,7 +404,9 @@ class PixelReach(Trace):
         image = w.images()[self.channel - w.channels.start].marked(window=[(self.row + top, self.column + left)])
         kernel = Grid(f"Kernel{'' if len(w.channels) == 1 else f', channel {self.channel}'}", weights)
         output = Grid(w.maps()[0].title, w.z[..., w.filter]).marked(window=self.felt)
-        head = f"The pixel is {number(value)}. {self.alt} Where it grows by 1, each of these outputs grows by the weight."
+        head = (
+            f"The pixel is {number(value)}. {self.alt} Where it grows by 1, each of these outputs grows by the weight."
+        )
         return [head, image, kernel, output, Lines(tuple(lines) or ("No window reaches it.",))]
 
 
@@ -434,7 +438,9 @@ class Comparison(Trace):
             return f"the outputs have other shapes: {listed(by(m.shape) for m in maps)}."
         differ = int(np.any([~np.isclose(m, maps[0], equal_nan=True) for m in maps[1:]], axis=0).sum())
         same = "the outputs are the same in shape and numbers."
-        return f"the outputs are all {by(maps[0].shape)}, but {differ} of {maps[0].size} cells differ." if differ else same
+        return (
+            f"the outputs are all {by(maps[0].shape)}, but {differ} of {maps[0].size} cells differ." if differ else same
+        )
 
     def parts(self) -> list[Part]:
         found: list[Part] = [capital(self.difference)]
@@ -485,7 +491,9 @@ def conv(
     >>> trace.cell(0, 0).sum
     '1 × 1 + 2 × 0 + 3 × 0 + 4 × (-1) = -3'
     """
-    return _convolve("explain.conv", inputs.LIMIT, x, k, bias, strides, padding, dilation_rate, activation, filter, turned)
+    return _convolve(
+        "explain.conv", inputs.LIMIT, x, k, bias, strides, padding, dilation_rate, activation, filter, turned
+    )
 
 
 def conv_cell(
@@ -591,4 +599,3 @@ def _pads(pads: Any) -> str:
 def _stretch(places: list[int], dilation: int, noun: str) -> str:
     whole = span(places[0], places[-1], noun)
     return whole if dilation == 1 or len(places) == 1 else f"{noun}s {listed(places)}"
-

@@ -68,7 +68,9 @@ def image(x: Any, where: str, limit: int | None = LIMIT) -> Array:
         raise ValueError(sentence(where, "one image, (H, W) or (H, W, C)", f"an array of shape {array.shape}", way_out))
     if limit is not None and max(array.shape[:2]) > limit:
         expected = f"an image of at most {limit}x{limit} pixels, so that each number can be read"
-        way_out = f"Cut out a part, x[:{limit}, :{limit}], or ask for one cell of it: explain.conv_cell, explain.network."
+        way_out = (
+            f"Cut out a part, x[:{limit}, :{limit}], or ask for one cell of it: explain.conv_cell, explain.network."
+        )
         raise ValueError(sentence(where, expected, f"{array.shape[0]}x{array.shape[1]} pixels", way_out))
     if limit is not None and array.shape[2] > CHANNELS:
         way_out = "Choose some, x[..., :3], or ask for one cell of it: explain.conv_cell, explain.network."

@@ -93,14 +93,23 @@ class Pooling(Trace):
         stride = self.window.strides
         same = ", padding 'same'" if self.window.padding == "same" else ""
         moves = f"stride {stride[0] if stride[0] == stride[1] else by(stride)}"
-        return f"{capital(self.mode)} pooling: a {by(self.x.shape[:2])} map, windows {by(self.window.size)}, {moves}{same}"
+        return (
+            f"{capital(self.mode)} pooling: a {by(self.x.shape[:2])} map, windows {by(self.window.size)}, {moves}{same}"
+        )
 
     @property
     def alt(self) -> str:
-        ties = f" {capital(count(self.tied, 'window'))} {'has' if self.tied == 1 else 'have'} a tie." if self.tied else ""
+        ties = (
+            f" {capital(count(self.tied, 'window'))} {'has' if self.tied == 1 else 'have'} a tie." if self.tied else ""
+        )
         kind = {"average": "the mean"}.get(self.mode, f"the {_WORDS[self.mode]} number")
         size = by(self.y.shape[:2])
         return f"A {by(self.x.shape[:2])} map becomes {size}: {kind} of each {by(self.window.size)} window.{ties}"
+
+    @property
+    def caption(self) -> str:
+        lines = "" if self.mode == "average" else " Solid: the winner."
+        return f"{self.alt}{lines}{' Dashed: a tie that comes later.' if self.tied else ''}"
 
     def parts(self) -> list[Part]:
         oh, ow = self.y.shape[:2]
@@ -141,7 +150,9 @@ class Pooling(Trace):
     def frames(self) -> list[Frame]:
         oh, ow = self.y.shape[:2]
         order = [(i, j) for i in range(oh) for j in range(ow)]
-        before = Grid(self._input().title, self.x[..., self.channel], {"unused": self._input().marks["unused"]}, sign="→")
+        before = Grid(
+            self._input().title, self.x[..., self.channel], {"unused": self._input().marks["unused"]}, sign="→"
+        )
         found = []
         for k, (i, j) in enumerate(order[:_FRAMES]):
             ties = self.ties(i, j)
@@ -255,10 +266,15 @@ class Flattening(Trace):
         h, w, c = self.x.shape
         step = f"index = (row × {w} + column) × {c} + channel" if c > 1 else f"index = row × {w} + column"
         order = "Channels change fastest, then columns, then rows" if c > 1 else "Columns change fastest, then rows"
-        images = [Grid(f"Image{f', channel {k}' if c > 1 else ''}", self.x[..., k], sign="→") for k in range(c)]
+        images = [
+            Grid(f"Image{f', channel {k}' if c > 1 else ''}", self.x[..., k], sign="→" if k == c - 1 else "")
+            for k in range(c)
+        ]
         some = min(self.y.size, 24)
         names = [str(k) for k in range(some)]
-        row = Grid(f"Row{'' if some == self.y.size else f', the first {some}'}", self.y[None, :some], columns=names, rows=[""])
+        row = Grid(
+            f"Row{'' if some == self.y.size else f', the first {some}'}", self.y[None, :some], columns=names, rows=[""]
+        )
         lines = [
             f"Number {k} is row {i}, column {j}{f', channel {m}' if c > 1 else ''}: {number(self.y[k])}."
             for k, (i, j, m) in enumerate(np.ndindex(h, w, c))

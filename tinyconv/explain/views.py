@@ -161,6 +161,11 @@ class Trace:
         """The pictures of the animation; one with everything where nothing moves."""
         return [Frame(self.grids(), self.alt)]
 
+    @property
+    def caption(self) -> str:
+        """What stands under the figure."""
+        return self.alt
+
     def grids(self) -> list[Grid]:
         """The grids that figures show."""
         return [part for part in self.parts() if isinstance(part, Grid) and part.drawn]
@@ -179,7 +184,7 @@ class Trace:
         """The grids side by side, as a Matplotlib figure. No window opens and no setting changes."""
         from tinyconv.explain.drawing import draw
 
-        return draw(self.grids(), self.title)
+        return draw(self.grids(), self.title, self.caption)
 
     def gif(self, path: str | Path, seconds: float = 0.8) -> None:
         """Write the animation to a file: each step so many seconds, the last one three times as long.

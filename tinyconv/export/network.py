@@ -1,7 +1,6 @@
 """A network as an ONNX file: a walk over its calls, and what the file says of inputs and outputs."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from tinyconv._types import Shape
 from tinyconv.checks import sentence
 from tinyconv.export.graph import LAST, Graph, Value
 from tinyconv.export.translations import Call, write_call
-from tinyconv.files import replacing
+from tinyconv.files import destination, replacing
 from tinyconv.layers import Layer
 from tinyconv.models import Model
 
@@ -52,7 +51,7 @@ def onnx(model: Model, path: str | os.PathLike[str], *, opset: int = 17) -> None
         import onnx as library
     except ImportError as error:
         raise _missing("onnx", error) from error
-    path = _destination(path)
+    path = destination(path, [".onnx"], "export.onnx")
     newest = library.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
         raise ValueError(sentence("export.onnx", f"opset from {OLDEST_OPSET} to {newest}", f"opset={opset!r}"))
@@ -98,16 +97,6 @@ def largest_difference(model: Model, path: str | os.PathLike[str], x: Any) -> fl
 def _missing(library: str, error: ImportError) -> ImportError:
     way_out = "Install it with pip install 'tinyconv[onnx]'."
     return ImportError(sentence("export", f"the library {library}", str(error), way_out))
-
-
-def _destination(path: str | os.PathLike[str]) -> Path:
-    found = Path(path)
-    if found.suffix != ".onnx":
-        raise ValueError(sentence("export.onnx", "a file name ending in .onnx", f"path={str(found)!r}"))
-    if not found.parent.is_dir():
-        way_out = "Make it first."
-        raise FileNotFoundError(sentence("export.onnx", f"the folder {found.parent} to exist", "none", way_out))
-    return found
 
 
 def _check_size(model: Model) -> None:

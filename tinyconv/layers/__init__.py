@@ -16,7 +16,7 @@ from tinyconv.layers.dense import Dense
 from tinyconv.layers.dropout import Dropout, SpatialDropout2D
 from tinyconv.layers.flatten import Flatten, Reshape
 from tinyconv.layers.input import Input, InputLayer
-from tinyconv.layers.merge import Add, Concatenate
+from tinyconv.layers.merge import Add, Concatenate, add, concatenate
 from tinyconv.layers.pooling import (
     AveragePooling2D,
     GlobalAveragePooling2D,
@@ -81,4 +81,6 @@ __all__ = [
     "Softmax",
     "SpatialDropout2D",
     "ZeroPadding2D",
+    "add",
+    "concatenate",
 ]

@@ -33,6 +33,7 @@ class RandomLayer(Layer):
     """
 
     ndim = 4
+    takes_single_images = True
 
     def __init__(self, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -18,6 +18,7 @@ from tinyconv._types import Array, Shape
 from tinyconv.checks import lookup, parameters_of, reject_unknown_arguments, sample_shape, sentence
 from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.registry import snake_case
+from tinyconv.tensor import tensor
 
 #: Constructor arguments of every layer.
 COMMON_ARGUMENTS = ("name", "trainable", "dtype", "input_shape", "input_dim")
@@ -78,6 +79,8 @@ class Layer:
     ndim: ClassVar[int | None] = None
     #: True where forward takes a list of arrays and backward returns one.
     takes_list: bool = False
+    #: True where an image (H, W, C) may be passed instead of a batch.
+    takes_single_images: ClassVar[bool] = False
     trainable: bool
 
     def __new__(cls, *_: Any, **arguments: Any) -> Self:
@@ -109,15 +112,19 @@ class Layer:
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shape of the output, batch axis included, from the input's; nothing is built."""
-        raise NotImplementedError(f"{self!r} does not define compute_output_shape(input_shape)")
+        raise self._lacks("compute_output_shape(input_shape)")
 
     def forward(self, x: Any, training: bool = False) -> tuple[Any, Any]:
         """Input -> (output, cache)."""
-        raise NotImplementedError(f"{self!r} does not define forward(x, training)")
+        raise self._lacks("forward(x, training)")
 
     def backward(self, dy: Any, cache: Any) -> Any:
         """Gradient by the output -> gradient by the input, adding to ``grads``."""
-        raise NotImplementedError(f"{self!r} does not define backward(dy, cache)")
+        raise self._lacks("backward(dy, cache)")
+
+    def _lacks(self, method: str) -> NotImplementedError:
+        has_call = " Instead of call, a layer here has forward and backward: see tinyconv.layers.Layer."
+        return NotImplementedError(f"{self!r} does not define {method}.{has_call * hasattr(self, 'call')}")
 
     def weight_shapes(self, input_shape: Any) -> dict[str, tuple[int, ...]]:
         """Shapes of the learned parameters by name, in Keras's order."""
@@ -132,6 +139,8 @@ class Layer:
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Run on an array and return the output; on a symbolic `Input`, add a node to the network instead.
 
+        The output is a `Tensor`: an array that has ``.numpy()`` besides.
+
         Raises:
             ValueError: if the input's rank or channels are not the layer's.
         """
@@ -140,11 +149,14 @@ class Layer:
         if self.takes_list and not isinstance(x, list | tuple):
             raise ValueError(sentence(self.title, "a list of two or more inputs", f"one {type(x).__name__}"))
         arrays: Any = [np.asarray(part, self.dtype) for part in x] if self.takes_list else np.asarray(x, self.dtype)
+        if self.takes_single_images and arrays.ndim == 3:
+            return self(arrays[np.newaxis], training)[0]
         shape = [a.shape for a in arrays] if self.takes_list else arrays.shape
         self.check_input_shape(shape)
         if not self.built:
             self.build(shape)
-        return self.run(arrays, training)
+        y = self.run(arrays, training)
+        return [tensor(one) for one in y] if isinstance(y, list) else tensor(y)
 
     def run(self, x: Any, training: bool = False) -> Any:
         """Input -> output, for a caller who wants no gradient."""
@@ -218,6 +230,22 @@ class Layer:
         """Learned parameters, then kept state: the arrays themselves, not copies."""
         self.build_if_known()
         return [*self.params.values(), *self.state.values()]
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """The parameters that learn: none of a frozen layer. Not copies."""
+        return [w for layer in self.sublayers() for w in layer.weights if layer._learns(w)]
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """Frozen parameters, and what is kept but not learned. Not copies."""
+        return [w for layer in self.sublayers() for w in layer.weights if not layer._learns(w)]
+
+    def _learns(self, weight: Array) -> bool:
+        return self.trainable and any(weight is w for w in self.params.values())
+
+    #: Keras's other names of the two.
+    trainable_variables, non_trainable_variables = trainable_weights, non_trainable_weights
 
     def get_weights(self) -> list[Array]:
         """Copies of the layer's arrays: learned parameters, then kept state, in Keras's order."""

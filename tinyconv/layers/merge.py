@@ -90,6 +90,16 @@ class Concatenate(Layer):
         return rest
 
 
+def add(inputs: Any, **settings: Any) -> Any:
+    """`Add` as a function: ``add([a, b])`` is ``Add()([a, b])``."""
+    return Add(**settings)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **settings: Any) -> Any:
+    """`Concatenate` as a function: ``concatenate([a, b])`` is ``Concatenate()([a, b])``."""
+    return Concatenate(axis, **settings)(inputs)
+
+
 def _several(where: str, shapes: Any) -> None:
     if len(shapes) < 2:
         raise ValueError(sentence(where, "a list of two or more inputs", _listed(shapes)))

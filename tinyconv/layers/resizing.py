@@ -62,6 +62,7 @@ class ResizingLayer(Layer):
     """
 
     ndim = 4
+    takes_single_images = True
     interpolation = "bilinear"
     fill_value = 0.0
 

@@ -123,4 +123,5 @@ def _decoded(value: Any, name: str) -> str:
     value = value.decode() if isinstance(value, bytes) else value
     if not isinstance(value, str):
         raise ValueError(f"something other than text as attribute {name!r}")
+    value.encode()  # h5py lets bytes through that are no UTF-8; this does not
     return str(value)

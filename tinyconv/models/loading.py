@@ -48,6 +48,9 @@ _SIGNATURES = {
     ZIP: "a zip that is cut off or damaged",
 }
 
+#: What JSON, text and zip files raise that are not whole.
+_DAMAGES = (json.JSONDecodeError, UnicodeError, zipfile.BadZipFile, zlib.error, EOFError)
+
 #: A check of a file's weights: (array, dataset) for each array, and what it holds of the optimizer's memory.
 Pairs = list[tuple[Place, Any]]
 
@@ -227,13 +230,14 @@ def _explained(path: Path, expected: str, way_out: str = "") -> Iterator[None]:
     """Errors on damaged or hostile contents, as one ValueError that begins with the path."""
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError, *_DAMAGES) as error:
         if str(error).startswith(f"{path}: "):
             raise
-        received = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ValueError(sentence(str(path), expected, received.rstrip("."), way_out)) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(sentence(str(path), expected, f"a damaged file: {error}")) from error
+        if isinstance(error, ValueError) and not isinstance(error, _DAMAGES):
+            received = str(error)
+        else:
+            received = f"what looks like a damaged file ({type(error).__name__}: {error})"
+        raise ValueError(sentence(str(path), expected, received, way_out)) from error
 
 
 def _check_sizes(model: Any, stored: int) -> None:

@@ -10,12 +10,13 @@ A ``.keras`` file is a zip of three files, laid out as Keras 3 does:
 arrays that NumPy opens.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +25,7 @@ import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.checks import sentence
-from tinyconv.files import replacing
+from tinyconv.files import destination, replacing
 from tinyconv.models.legacy import put_legacy
 from tinyconv.models.serialization import describe_compiled
 from tinyconv.models.weights import put_weights, stored_layers
@@ -55,7 +56,7 @@ def save_model(
         FileNotFoundError: if the folder does not exist.
         FileExistsError: if there is a file and overwrite is False.
     """
-    path = _destination(filepath, MODELS, overwrite)
+    path = destination(filepath, MODELS, "save", overwrite)
     model._require_graph()
     _check_shared(model)
     entry = describe_compiled(model)
@@ -81,7 +82,7 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool =
         FileNotFoundError: if the folder does not exist.
         FileExistsError: if there is a file and overwrite is False.
     """
-    path = _destination(filepath, WEIGHTS_ALONE, overwrite)
+    path = destination(filepath, WEIGHTS_ALONE, "save_weights", overwrite)
     model._require_graph()
     if path.suffix == ".h5":
         _check_shared(model)
@@ -106,28 +107,13 @@ def named_arrays(model: Any, prefix: str = "") -> dict[str, Array]:
     return arrays
 
 
-def _destination(filepath: str | os.PathLike[str], endings: tuple[str, ...], overwrite: bool) -> Path:
-    path = Path(filepath)
-    if not path.name.endswith(endings):
-        expected = f"a file name ending in {', '.join(endings[:-1])} or {endings[-1]}"
-        raise ValueError(sentence("save", expected, f"filepath={str(path)!r}"))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(sentence("save", f"the folder {path.parent} to exist", "none", "Make it first."))
-    if path.is_dir():
-        raise IsADirectoryError(sentence("save", "a file name", f"the folder {path}"))
-    if path.exists() and not overwrite:
-        raise FileExistsError(sentence("save", "a new file", f"{path}, which exists", "Pass overwrite=True."))
-    return path
-
-
 def _check_shared(model: Any) -> None:
     inside = [layer for _, layer in stored_layers(model)]
     twice = next((layer for layer in inside if inside.count(layer) > 1), None)
     if twice is not None:
         way_out = "Share a model of this layer instead, or save the weights to an .npz file."
-        raise ValueError(
-            sentence(model.title, "layers that belong to one model inside", f"{twice.title} in two", way_out)
-        )
+        expected = "layers that belong to one model inside"
+        raise ValueError(sentence(model.title, expected, f"{twice.title} in two", way_out))
 
 
 def _json(entry: dict[str, Any], where: str) -> str:
@@ -140,12 +126,7 @@ def _json(entry: dict[str, Any], where: str) -> str:
 
 def _write_zip(path: Path, config: str, put: Callable[[Any], None]) -> None:
     metadata = {"keras_version": LAYOUT, "date_saved": f"{datetime.now():%Y-%m-%d@%H:%M:%S}", "saved_by": "tinyconv"}
-    with (
-        tempfile.TemporaryFile(dir=path.parent) as weights,
-        replacing(path) as file,
-        zipfile.ZipFile(file, "w") as archive,
-    ):
-        _fill(weights, put)
+    with replacing(path) as file, _hdf5(path.parent, put) as weights, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(METADATA, json.dumps(metadata))
         archive.writestr(CONFIG, config)
         with archive.open(WEIGHTS, "w", force_zip64=True) as member:
@@ -153,18 +134,20 @@ def _write_zip(path: Path, config: str, put: Callable[[Any], None]) -> None:
 
 
 def _write_hdf5(path: Path, put: Callable[[Any], None]) -> None:
-    with tempfile.TemporaryFile(dir=path.parent) as whole, replacing(path) as file:
-        _fill(whole, put)
+    with replacing(path) as file, _hdf5(path.parent, put) as whole:
         shutil.copyfileobj(whole, file, 2**20)
 
 
-def _fill(file: BinaryIO, put: Callable[[Any], None]) -> None:
-    """Make an HDF5 file in an open file, and go back to its beginning."""
+@contextlib.contextmanager
+def _hdf5(folder: Path, put: Callable[[Any], None]) -> Iterator[BinaryIO]:
+    """A file without a name, there for as long as it is open, with the HDF5 that a function puts into it."""
     import h5py
 
-    try:
-        with h5py.File(file, "w") as h5:
-            put(h5)
-    except (RuntimeError, SystemError) as error:  # h5py's words for a full disk differ from version to version
-        raise OSError(sentence("save", "room for the weights on the disk", str(error))) from error
-    file.seek(0)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            with h5py.File(file, "w") as h5:
+                put(h5)
+        except (RuntimeError, SystemError) as error:  # h5py's words for a full disk differ from version to version
+            raise OSError(sentence("save", "room for the weights on the disk", str(error))) from error
+        file.seek(0)
+        yield file

@@ -22,7 +22,7 @@ from tinyconv.layers.graph import Node, SymbolicTensor
 from tinyconv.models.model import Model
 from tinyconv.models.sequential import Sequential
 from tinyconv.optimizers import schedules
-from tinyconv.registry import Configurable
+from tinyconv.registry import Configurable, get_custom_objects, registered_name
 
 __all__ = ["Reader", "describe_compiled", "describe_model", "describe_settings", "refuse_arguments"]
 
@@ -72,7 +72,7 @@ def describe_model(model: Any) -> Entry:
     config = {"name": model.name, "trainable": model.trainable, **config}
     if not own:
         place, name = type(model).__module__, type(model).__name__
-    registered = None if own and name == "Sequential" else name
+    registered = registered_name(type(model)) if not own else None if name == "Sequential" else name
     return {"module": place, "class_name": name, "config": config, "registered_name": registered}
 
 
@@ -104,7 +104,7 @@ def _describe(thing: Any, config: Mapping[str, Any]) -> Entry:
     kind = next((kind for kind, classes in _CLASSES.items() if classes.get(name) is type(thing)), None)
     place = type(thing).__module__ if kind is None else "tinyconv.layers" if name in _OURS else _MODULES[kind][1]
     config = {key: _plain(key, value) for key, value in config.items()}
-    registered = name if kind is None or name in _OURS else None
+    registered = registered_name(type(thing)) if kind is None or name in _OURS else None
     return {"module": place, "class_name": name, "config": config, "registered_name": registered}
 
 
@@ -189,11 +189,13 @@ class Reader:
     """Makes objects of what `describe_model` and `describe_settings` wrote.
 
     Args:
-        custom_objects: classes by name, beside tinyconv's own.
+        custom_objects: classes by name, beside tinyconv's own and those that are registered.
     """
 
     def __init__(self, custom_objects: Mapping[str, type] | None = None) -> None:
-        self.custom = dict(custom_objects or {})
+        registered = get_custom_objects()
+        alone = {name.rpartition(">")[2]: cls for name, cls in registered.items()}  # without the package
+        self.custom = {**alone, **registered, **(custom_objects or {})}
 
     def read(self, kind: str, entry: Any) -> Any:
         """The object of an entry; names and None stay what they are.

@@ -94,9 +94,10 @@ class Trainer(Layer):
         Raises:
             ValueError: for an unknown name, or a loss that does not fit its output (no softmax before a loss on
                 probabilities, for example), if the network is known already; otherwise at the first data.
-            TypeError: for an unknown argument.
+            TypeError: for an unknown argument, and for loss_weights, which stands before metrics, that are no numbers.
         """
         reject_unknown_arguments(self.compile, unknown)
+        _check_numbers(loss_weights, self.title)
         before = self.optimizer, self._settings, self._learner
         self.optimizer = optimizers.get(optimizer)
         self._settings = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
@@ -317,6 +318,11 @@ class Trainer(Layer):
         """What training measures: the loss, and for each output its loss and its metrics."""
         return [] if self._learner is None else self._learner.metrics
 
+    @property
+    def metrics_names(self) -> list[str]:
+        """What the numbers of `evaluate` are called: ``dict(zip(model.metrics_names, model.evaluate(x, y)))``."""
+        return [] if self._learner is None else list(self._learner.logs())
+
     # How an epoch works
 
     def _train_epoch(
@@ -461,6 +467,15 @@ class Trainer(Layer):
     def _forget_network(self) -> None:
         """The layers have changed: what learns is made anew when it is needed."""
         self._learner = None
+
+
+def _check_numbers(loss_weights: Any, where: str) -> None:
+    """TypeError for metrics in their place."""
+    given = loss_weights.values() if isinstance(loss_weights, Mapping) else loss_weights
+    for one in given if isinstance(given, Collection) and not isinstance(given, str) else [given]:
+        if one is not None and not isinstance(one, int | float | np.number):
+            way_out = 'Metrics are given by name: metrics=["accuracy"].'
+            raise TypeError(sentence(where, "numbers as loss_weights, the third argument", repr(one), way_out))
 
 
 def _validates(freq: int | Collection[int]) -> Callable[[int], bool]:

@@ -84,7 +84,8 @@ class Optimizer(Configurable):
     @property
     def learning_rate(self) -> Any:
         """The number or the schedule. Callbacks may set a number, unless there is a schedule."""
-        return self._learning_rate
+        rate = self._learning_rate
+        return _Rate(rate, self) if isinstance(rate, float) else rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -252,6 +253,25 @@ class Optimizer(Configurable):
         for name, part in segments:
             if not any(re.search(pattern, name) for pattern in self._undecayed):
                 values[part] *= 1 - self.weight_decay * rate
+
+
+class _Rate(float):
+    """A learning rate on which ``assign(0.1)`` and ``numpy()`` can be called, as on a variable of Keras."""
+
+    def __new__(cls, value: float, optimizer: Optimizer) -> Self:
+        rate = super().__new__(cls, value)
+        rate._optimizer = optimizer
+        return rate
+
+    _optimizer: Optimizer
+
+    def assign(self, value: Any) -> None:
+        """Set the optimizer's learning rate. This number stays what it is."""
+        self._optimizer.learning_rate = value
+
+    def numpy(self) -> float:
+        """The number."""
+        return float(self)
 
 
 def _blocks(size: int) -> Iterator[slice]:

@@ -128,7 +128,7 @@ def wrong_predictions(
         axes.set_title(f"{labels[predicted[i]]}  {sure[i]:.0%}", fontsize=size, pad=3)
         below: Any = {"ha": "center", "va": "top", "fontsize": size, "color": QUIET}
         axes.text(0.5, -0.04, f"true: {labels[truth[i]]}", transform=axes.transAxes, **below)
-    return described(figure, f"Images that were taken for something else. {title}.")
+    return described(figure, f"Images with what each was taken for; {title[0].lower()}{title[1:]}.")
 
 
 def _title(total: int, wrong: int, shown: int) -> str:

@@ -49,7 +49,7 @@ def filters(model: Model | Layer, layer: str | Layer | None = None, channel: int
         below = f"channels as red, green and blue; grey is 0, black {-end:.2g}, white {end:.2g}"
     elif channels == 1 or channel is not None:
         tiles = [Tile(kernel[:, :, channel or 0, f], (-end, end), f"{f}") for f in range(min(count, MOST))]
-        below = f"on input channel {channel} of {channels}" if channels > 1 else ""
+        below = f"on input channel {channel} of {channels}" if channels > 1 else "blue below 0, white 0, red above"
     else:
         tiles = _by_channel(kernel, (-end, end))
         below = (

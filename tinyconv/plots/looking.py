@@ -59,9 +59,11 @@ def one_image(model: Model, x: Any, where: str) -> Array:
 
 
 def activations(model: Model, x: Array, tensors: Sequence[SymbolicTensor]) -> list[Array]:
-    """What flows along these edges of the network for one image (1, H, W, C), each without the batch axis."""
-    found = Model(model.inputs, list(tensors)).predict(x, verbose=0)
-    return [y[0] for y in (found if len(tensors) > 1 else [found])]
+    """What flows along these edges of the network for one image (1, H, W, C), each without the batch axis.
+
+    One image is run layer by layer: the machine would compile kernels for a network that ends at these edges.
+    """
+    return [y[0] for y in Plan(topological_order([*tensors]), model.inputs, tensors).predict([x])]
 
 
 # Layers and their outputs
@@ -152,7 +154,7 @@ def probabilities(model: Model, x: Array) -> Array | None:
     output = model.output
     if isinstance(output, list) or len(output.shape) != 2:
         return None
-    values, name = model.predict(x, verbose=0)[0], _activation_name(output)  # (K,)
+    (values,), name = activations(model, x, [output]), _activation_name(output)  # (K,)
     if len(values) == 1:  # one number for two classes
         second = values if name == "sigmoid" else functions.get("sigmoid")(values)
         return np.concatenate([1 - second, second])  # (2,)

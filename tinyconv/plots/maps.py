@@ -22,6 +22,8 @@ __all__ = ["feature_maps", "feature_strip"]
 
 #: Rows of a strip whose layers nobody has chosen, and bars beside it.
 _ROWS, _BARS = 6, 10
+#: What part of the strongest map's largest number a map needs to be chosen for a strip.
+_WEAK = 0.2
 
 
 def feature_maps(model: Model, x: Any, layer: str | Layer | None = None, scale: str = "own") -> "Figure":
@@ -52,7 +54,7 @@ def feature_maps(model: Model, x: Any, layer: str | Layer | None = None, scale: 
         figure.colorbar(drawn[0], ax=axes, shrink=0.8, aspect=30, pad=0.02)
     write_title(figure, title, _about_scale(tiles[0].ends, shared))
     most = f", {len(tiles)} of them shown" if len(tiles) < maps.shape[-1] else ""
-    return described(figure, f"What {title} show of one image{most}; {dead or 'none'} of these {_are(dead)} dead.")
+    return described(figure, f"Feature maps of one image, {title}{most}; {dead or 'none'} of these {_are(dead)} dead.")
 
 
 def feature_strip(
@@ -62,7 +64,9 @@ def feature_strip(
     columns: int = 8,
     labels: Sequence[str] | None = None,
 ) -> "Figure":
-    """The way of one image through a network: the strongest maps of each layer, a row each, and the probabilities.
+    """The way of one image through a network: some maps of each layer, and the probabilities.
+
+    Maps are chosen to differ, beginning with the strongest.
 
     Args:
         model: a network that takes one image.
@@ -90,10 +94,10 @@ def feature_strip(
     shown.set_title("the image", loc="left", fontsize=9.5)
     for row, ((_, run), maps) in enumerate(zip(found, every, strict=True)):
         axes = figure.add_subplot(grid[row, 1])
-        strongest = np.argsort(-np.abs(maps).mean(axis=(0, 1)), kind="stable")[:columns]
-        draw_tiles(axes, _tiles(maps, sorted(strongest), shared=False), columns)
-        axes.set_title(_title(run, maps, len(strongest)), loc="left", fontsize=9.5)
-    alt = f"One image and its strongest maps in {len(found)} layers of {model.name}"
+        chosen = _various(maps, columns)
+        draw_tiles(axes, _tiles(maps, chosen, shared=False), columns)
+        axes.set_title(_title(run, maps, len(chosen)), loc="left", fontsize=9.5)
+    alt = f"One image and some of its maps in {len(found)} layers of {model.name}"
     if shares is None:
         return described(figure, f"{alt}.")
     _draw_bars(figure.add_subplot(grid[:, 2]), shares, labels)
@@ -107,6 +111,22 @@ def _worth_seeing(model: Model) -> list[Layer]:
     known = [layer for layer in dict.fromkeys(images) if isinstance(layer, Conv2D | Pooling2D)]
     places = np.linspace(0, len(known) - 1, min(len(known), _ROWS)).round().astype(int)
     return [known[i] for i in places]
+
+
+def _various(maps: Array, most: int) -> list[int]:
+    """Numbers of maps (h, w, F) that differ as much as may be, without those too weak to matter."""
+    flat = np.nan_to_num(maps.reshape(-1, maps.shape[-1]))  # (h*w, F)
+    strength = np.abs(flat).max(axis=0)  # (F,)
+    known = np.flatnonzero(strength >= _WEAK * strength.max())
+    flat = flat[:, known] - flat[:, known].mean(axis=0)
+    flat /= np.maximum(np.linalg.norm(flat, axis=0), 1e-12)
+    alike = flat.T @ flat  # (K, K) correlations of the K maps that are left
+    chosen = [int(strength[known].argmax())]
+    while len(chosen) < min(most, len(known)):
+        nearest = alike[chosen].max(axis=0)  # (K,)
+        nearest[chosen] = np.inf
+        chosen.append(int(nearest.argmin()))
+    return sorted(int(i) for i in known[chosen])
 
 
 def _tiles(maps: Array, which: Sequence[int], shared: bool) -> list[Tile]:
@@ -124,7 +144,7 @@ def _tiles(maps: Array, which: Sequence[int], shared: bool) -> list[Tile]:
 
 def _title(run: Sequence[Layer], maps: Array, some: int | None = None) -> str:
     height, width, count = maps.shape
-    number = f"{count}" if some in (None, count) else f"the {some} strongest of {count}"
+    number = f"{count}" if some in (None, count) else f"{some} of {count}"
     return f"{' > '.join(layer.name for layer in run)}: {number} maps of {height}x{width}"
 
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from tinyconv import config
-from tinyconv._types import Array
 from tinyconv.checks import positive, sentence
 from tinyconv.preprocessing.background import in_background
+from tinyconv.tensor import Tensor, tensor
 
-__all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "PyDataset", "Tensor"]
+__all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "PyDataset"]
 
 #: As a number of threads or elements: whatever suits.
 AUTOTUNE = -1
@@ -29,28 +29,6 @@ INFINITE_CARDINALITY = -1
 UNKNOWN_CARDINALITY = -2
 
 _END = object()
-
-
-class Tensor(np.ndarray):
-    """An array that also has the method `numpy`, which programs written for TensorFlow call.
-
-    What is taken from it by an index has it, too, even a single number.
-    """
-
-    def numpy(self) -> Array:
-        """The same values as an array of NumPy's."""
-        return self.view(np.ndarray)
-
-    def __getitem__(self, key: Any) -> Any:
-        return tensor(super().__getitem__(key))
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-
-def tensor(values: Any) -> Tensor:
-    """Anything that can be made an array, without a copy where it is one."""
-    return np.asarray(values).view(Tensor)
 
 
 class Dataset:
@@ -88,6 +66,15 @@ class Dataset:
             raise ValueError(sentence("from_tensor_slices", "arrays of one length", f"{sorted(lengths)}"))
         [n] = lengths
         return Dataset(lambda: map(partial(_sample, tensors), range(n)), n)
+
+    @staticmethod
+    def zip(*datasets: "Dataset") -> "Dataset":
+        """Pairs of one element of each data set, as long as the shortest lasts; they may come as a tuple."""
+        parts = datasets[0] if len(datasets) == 1 else datasets
+        lengths = [part._length for part in parts]
+        length = None if None in lengths else min(lengths)
+        stateful = [one for part in parts for one in part._stateful]
+        return Dataset(lambda: zip(*parts, strict=False), length, stateful)
 
     # Walking
 
@@ -179,6 +166,11 @@ class Dataset:
             return bool(predicate(*element) if isinstance(element, tuple) else predicate(element))
 
         return self._with(lambda walk: filter(chosen, walk), _unknown)
+
+    def concatenate(self, dataset: "Dataset") -> "Dataset":
+        """The elements of this data set, and then those of another one."""
+        length = None if None in (self._length, dataset._length) else self._length + dataset._length
+        return Dataset(lambda: chain(self, dataset), length, [*self._stateful, *dataset._stateful], self.class_names)
 
     def shuffle(self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool = True) -> "Dataset":
         """Another order, a new one in each pass.

@@ -19,10 +19,11 @@ from tinyconv._types import Array
 from tinyconv.checks import channels_last, lookup, positive, sentence
 from tinyconv.geometry import pair
 from tinyconv.preprocessing.background import in_background
-from tinyconv.preprocessing.dataset import Dataset, Shuffling, tensor
+from tinyconv.preprocessing.dataset import Dataset, Shuffling
 from tinyconv.preprocessing.files import eight_bits, load_img, resize, smart_resize
 from tinyconv.preprocessing.folders import list_images
 from tinyconv.preprocessing.split import shuffled
+from tinyconv.tensor import tensor
 
 __all__ = ["image_dataset_from_directory"]
 
@@ -117,7 +118,8 @@ def image_dataset_from_directory(
         walk = partial(_walk, files, own, read, shape, batch_size or 32, shuffling)
         stateful: list[Any] = [] if shuffling is None else [shuffling]
         data = Dataset(walk, -(-len(files) // (batch_size or 32)), stateful, None if numbers is None else names)
-        data = data if batch_size else data.unbatch()
+        if batch_size is None:
+            data = Dataset(data.unbatch().epoch, len(files), stateful, data.class_names)
         data.file_paths = files
         return data
 

@@ -85,6 +85,10 @@ class Iterator:
             self._go_to(place)
         return task()
 
+    def next(self) -> Any:
+        """The next batch, as programs for older versions of Keras ask for it."""
+        return next(self)
+
     def __getitem__(self, idx: int) -> Any:
         n = len(self)
         if not -n <= idx < n:

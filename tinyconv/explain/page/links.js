@@ -126,20 +126,20 @@ function pairsOf(name, at, net, run) {
 
 // The arithmetic of the chosen cell
 
-/** {name, value, lines, bias, closing, spoken}: lines of products as [heading, terms]. */
+/** {name, value, lines, bias, closing, note, spoken}: lines of products as [heading, terms]. */
 function arithmeticOf(selection, net, run, grads) {
   const { kind, cell } = selection;
   const channels = net.x[0][0].length;
-  const terms = termsOf(selection, net, run, grads);
-  const name = place(kind, cell, kind[0] === "d" ? channels : 1);
-  if (kind === "p") return poolArithmetic(name, cell, net, run);
+  const name = place(kind, cell, cell.length === 3 ? channels : 1);
+  const spokenName = spokenPlace(kind, cell, cell.length === 3 ? channels : 1);
+  if (kind === "p") return poolArithmetic(name, spokenName, cell, net, run);
   if (kind === "db") {
-    const dY = grads.dY.flat();
-    return sumArithmetic(name, selection, grads.db, [["all of dY", dY.map((value) => ({ a: value, product: value }))]]);
+    const rows = grads.dY.map((row, i) => [`row ${i} of dY`, row.map((value) => ({ a: value, product: value }))]);
+    return sumArithmetic(name, "db", grads.db, rows);
   }
-  const bias = kind === "y" ? net.b : undefined;
-  const value = kind === "y" ? run.y[cell[0]][cell[1]] : grads[kind][cell[0]][cell[1]][cell[2]];
-  return { ...sumArithmetic(name, selection, value, groupedTerms(kind, terms, channels), bias), channels };
+  const lines = groupedTerms(kind, termsOf(selection, net, run, grads), channels);
+  if (kind === "y") return sumArithmetic(name, spokenName, run.y[cell[0]][cell[1]], lines, net.b);
+  return sumArithmetic(name, spokenName, grads[kind][cell[0]][cell[1]][cell[2]], lines);
 }
 
 /** Products in lines as they stand in their window: a line for each row of the kernel, or of dY. */
@@ -152,38 +152,39 @@ function groupedTerms(kind, terms, channels) {
   return [...lines];
 }
 
-function sumArithmetic(name, { kind, cell }, value, lines, bias) {
+function sumArithmetic(name, spokenName, value, lines, bias) {
   const terms = lines.flatMap(([, line]) => line);
   const short = shortSum(terms, bias);
   const closing = `= ${short}${short === bracketed(value) ? "" : ` = ${number(value)}`}`;
-  const channels = cell.length === 3 ? 1 + Math.max(cell[2], 0) : 1;
-  const few = terms.filter((term) => term.product).length <= 12 ? ` = ${short}` : `, the sum of ${count(terms.length, "product")}`;
-  return { name, value, lines, bias, closing, spoken: aloud(`${spokenPlace(kind, cell, channels)}: ${number(value)}${few}`) };
+  const few = terms.filter((term) => term.product).length <= 12;
+  const words = few ? ` = ${short}` : `, the sum of ${count(terms.length, "product")}`;
+  return { name, value, lines, bias, closing, spoken: aloud(`${spokenName}: ${number(value)}${words}`) };
 }
 
 const POOL_WORDS = { max: "largest", min: "smallest" };
 
-function poolArithmetic(name, cell, net, run) {
+function poolArithmetic(name, spokenName, cell, net, run) {
   const value = run.p[cell[0]][cell[1]];
   const { kind } = net.pool;
-  const from = net.relu ? "r" : "y";
+  const says = (closing, words, note) => ({
+    ...{ name, value, lines: [], closing, note },
+    spoken: aloud(`${spokenName}: ${number(value)}${words}`),
+  });
   if (kind === "none") {
-    const y = run.y[cell[0]][cell[1]];
-    const closing = net.relu ? `= relu(${number(y)}) = max(${number(y)}, 0) = ${number(value)}` : `= ${place("y", cell)} = ${number(value)}`;
-    return { name, value, lines: [], closing, spoken: aloud(`${spokenPlace("p", cell, 1)} ${closing}`) };
+    const y = number(run.y[cell[0]][cell[1]]);
+    if (!net.relu) return says(`= ${place("y", cell)} = ${number(value)}`, ", as in y");
+    return says(`= relu(${y}) = max(${y}, 0) = ${number(value)}`, `, the larger of ${y} and 0`);
   }
   const { candidates, winner, ties } = poolCell(run.r, kind, poolWindow(net), ...cell);
-  const values = candidates.map((candidate) => number(candidate.value)).join(", ");
+  const values = candidates.map((candidate) => candidate.value);
+  const list = values.map((one) => number(one)).join(", ");
   if (kind === "average") {
-    const added = total(candidates.map((candidate) => candidate.value));
-    const closing = `= (${added}) / ${candidates.length} = ${number(value)}`;
-    return { name, value, lines: [], closing, spoken: aloud(`${spokenPlace("p", cell, 1)}: ${number(value)}, the mean of ${values}`) };
+    return says(`= (${total(values)}) / ${values.length} = ${number(value)}`, `, the mean of ${list}`);
   }
-  const source = place(from, [winner.row, winner.column]);
-  const rivals = listed(ties.map((tie) => place(from, [tie.row, tie.column])));
+  const from = (one) => place(net.relu ? "r" : "y", [one.row, one.column]);
+  const first = `${from(winner)}, the first in row-major order, wins and gets the whole gradient.`;
   const note = ties.length
-    ? `A tie: ${source} and ${rivals} are all ${number(value)}. The first in row-major order, ${source}, wins and gets the whole gradient.`
-    : `It comes from ${source}, which gets the whole gradient.`;
-  const closing = `= ${kind}(${values}) = ${number(value)}`;
-  return { name, value, lines: [], closing, note, spoken: aloud(`${spokenPlace("p", cell, 1)}: ${number(value)}, the ${POOL_WORDS[kind]} of ${values}. ${note}`) };
+    ? `A tie: ${listed([winner, ...ties].map(from))} are all ${number(value)}. ${first}`
+    : `It comes from ${from(winner)}, which gets the whole gradient.`;
+  return says(`= ${kind}(${list}) = ${number(value)}`, `, the ${POOL_WORDS[kind]} of ${list}. ${note}`, note);
 }

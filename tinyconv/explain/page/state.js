@@ -136,7 +136,7 @@ function settled(net) {
   if (!fits({ ...net, k })) return null;
   const map = outputShape(convWindow(net), [net.x.length, net.x[0].length]);
   const smaller = (size) => size.map((n, a) => Math.min(n, map[a]));
-  const pool = net.pool.padding === "valid" ? { ...net.pool, size: smaller(net.pool.size) } : net.pool;
+  const pool = net.pool.kind !== "none" && net.pool.padding === "valid" ? { ...net.pool, size: smaller(net.pool.size) } : net.pool;
   const [rows, columns] = pool.kind === "none" ? map : outputShape(poolWindow({ ...net, pool }), map);
   return { ...net, k, pool, dP: grid(rows, columns, (i, j) => net.dP?.[i]?.[j] ?? 1) };
 }
