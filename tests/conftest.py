@@ -1,5 +1,7 @@
 """Every test begins with the same global state, and leaves it as it was."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,28 @@ from tinyconv.layers.base import reset_names
 #: What `tinyconv.config` holds that a test may change for its own time only. Not what the getters return: a setting
 #: that follows the machine or the environment is to do so again after the test.
 SETTINGS = ("_floatx", "_engine", "_threads", "_winograd", "_columns_budget")
+
+
+#: Texts that tests compare with, letter by letter.
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    """``pytest --overwrite-golden`` writes the texts that are compared, for a person to read in the diff."""
+    parser.addoption("--overwrite-golden", action="store_true", help="write the files of tests/golden anew")
+
+
+@pytest.fixture
+def golden(request):
+    """``golden(name, text)``: the text is that of tests/golden/<name>.txt."""
+
+    def check(name, text):
+        path = GOLDEN / f"{name}.txt"
+        if request.config.getoption("--overwrite-golden"):
+            path.write_text(f"{text}\n", encoding="utf-8")
+        assert f"{text}\n" == path.read_text(encoding="utf-8")
+
+    return check
 
 
 def settings():

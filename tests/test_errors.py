@@ -194,6 +194,12 @@ def test_predict_needs_no_compile():
         ({"loss": None}, "expected a loss. Received loss=None. Give compile a loss="),
         ({"loss": ["mse", "mse"]}, "expected 1 entries in loss, one for each output. Received 2"),
         ({"loss": {"out": "mse"}}, r"loss by the names of outputs \['dense'\]. Received 'out'"),
+        (
+            {"loss_weights": ["accuracy"]},
+            r"numbers as loss_weights, the third .*'accuracy'\. .* metrics=\[\"accuracy\"\]",
+        ),
+        ({"loss_weights": {"dense": "mae"}}, r"numbers as loss_weights, the third .*'mae'"),
+        ({"loss_weights": "accuracy"}, r"numbers as loss_weights, the third .*'accuracy'"),
         ({"loss_weights": {"out": 2.0}}, r"loss_weights by the names of outputs \['dense'\]. Received 'out'"),
         ({"metrics": {"out": "acc"}}, r"metrics by the names of outputs \['dense'\]. Received 'out'"),
     ],
@@ -330,7 +336,7 @@ def test_what_goes_with_arrays_only(beside):
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        ([X, Y], "batches of .x, y.. Received lists. Yield tuples: yield x, y"),
+        ([X, Y, Y, Y], "batches of .x, y.. Received lists. Yield tuples: yield x, y"),
         (X, "batches of .x, y.. Received batches of x alone"),
         ((X,), "Received batches of x alone"),
         ((X, Y, Y, Y), "batches of x, .x, y. or .x, y, sample_weight.. Received a tuple of 4"),

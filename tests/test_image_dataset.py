@@ -9,8 +9,8 @@ from tiny_networks import fit
 from tinyconv import Sequential, config
 from tinyconv.layers import Dense, Flatten, Rescaling
 from tinyconv.preprocessing.dataset import Dataset
-from tinyconv.preprocessing.files import resize, smart_resize
 from tinyconv.preprocessing.image_dataset import image_dataset_from_directory, padded
+from tinyconv.preprocessing.resizing import resize, smart_resize
 from tinyconv.tensor import Tensor
 from tinyconv.utils import image_dataset_from_directory as public
 

@@ -17,10 +17,9 @@ from tinyconv.preprocessing.files import (
     img_to_array,
     load_img,
     read_image,
-    resize,
     save_img,
-    smart_resize,
 )
+from tinyconv.preprocessing.resizing import resize, smart_resize
 from tinyconv.utils import image_utils
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (7, 11, 3), np.uint8)

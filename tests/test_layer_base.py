@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from layer_helpers import normal
 
-from tinyconv import config, layers
+from tinyconv import Sequential, config, layers
 from tinyconv.layers import BatchNormalization, Conv2D, Dense, Input, Layer
 from tinyconv.layers.base import reset_names
 
@@ -81,6 +81,40 @@ def test_gradients_start_at_zero():
     layer = Dense(3)
     layer.build((None, 5))
     assert all((gradient == 0).all() for gradient in layer.grads.values())
+
+
+def test_weights_that_learn_and_those_that_do_not():
+    model = Sequential([Input((6, 6, 2)), Conv2D(3, 2), BatchNormalization(), Conv2D(4, 2, trainable=False)])
+    kernel, bias, gamma, beta, mean, variance, frozen, frozen_bias = model.weights
+    assert all(a is b for a, b in zip(model.trainable_weights, [kernel, bias, gamma, beta], strict=True))
+    rest = [mean, variance, frozen, frozen_bias]
+    assert all(a is b for a, b in zip(model.non_trainable_variables, rest, strict=True))
+    assert [w.shape for w in model.layers[1].trainable_variables] == [(3,), (3,)]
+    model.trainable = False
+    assert model.trainable_weights == []
+
+
+def test_input_and_output_of_a_layer_in_a_network():
+    model = Sequential([Input((6, 6, 2)), Conv2D(3, 2), Conv2D(4, 2)])
+    assert model.layers[0].input is model.input
+    assert model.layers[1].input is model.layers[0].output
+    entrance = model.input.node.layer
+    assert entrance.input is entrance.output
+    a, b = Input((3,)), Input((3,))
+    joined = layers.Add()
+    joined([a, b])
+    assert joined.input == [a, b]
+    with pytest.raises(ValueError, match=r"one call on a symbolic tensor\. Received 0 calls"):
+        _ = Dense(3).input
+
+
+def test_a_layer_written_for_keras_is_told_what_it_lacks():
+    class Doubling(Layer):
+        def call(self, x):
+            return 2 * x
+
+    with pytest.raises(NotImplementedError, match=r"compute_output_shape.*Instead of call, .* forward and backward"):
+        Doubling()(Input((3,)))
 
 
 def test_get_weights_returns_copies():

@@ -397,3 +397,11 @@ def test_functions_and_arguments_are_those_of_keras(name):
         y_true, y_pred = batch(losses.get(name))
         expected = array(theirs(y_true, y_pred.astype("float32")))
         np.testing.assert_allclose(ours(y_true, y_pred.astype("float32")), expected, rtol=1e-5)
+
+
+def test_a_function_of_ones_own_is_no_loss():
+    def my_loss(y_true, y_pred):
+        return 0
+
+    with pytest.raises(TypeError, match=r"Received the function my_loss.* a subclass of tinyconv\.losses\.Loss"):
+        losses.get(my_loss)

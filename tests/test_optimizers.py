@@ -321,6 +321,14 @@ def test_learning_rate_may_be_set():
     assert type(optimizer.current_learning_rate) is float
 
 
+def test_learning_rate_is_set_and_read_like_a_variable_of_keras():
+    optimizer = Adam(0.25)
+    optimizer.learning_rate.assign(0.5)
+    assert optimizer.learning_rate.numpy() == 0.5
+    assert type(optimizer.learning_rate.numpy()) is type(optimizer.get_config()["learning_rate"]) is float
+    assert repr(optimizer.learning_rate) == "0.5"
+
+
 def test_learning_rate_may_not_be_set_over_a_schedule():
     optimizer = SGD(schedules.ExponentialDecay(0.4, 1, 0.5))
     with pytest.raises(TypeError, match="SGD: expected its schedule to set the learning rate"):

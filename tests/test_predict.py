@@ -105,7 +105,12 @@ def test_network_of_any_size_leaves_the_image_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"no image", "something that is no image"), (None, "no file of this name")]
+    ("content", "reason"),
+    [
+        (b"no image", "something that is no image. Remove or replace it"),
+        (b"", "an empty file. Remove or replace it"),
+        (None, "no file of this name"),
+    ],
 )
 def test_predict_on_what_is_no_image(model, tmp_path, content, reason):
     path = tmp_path / "image.png"
@@ -114,6 +119,16 @@ def test_predict_on_what_is_no_image(model, tmp_path, content, reason):
     result = run("predict", model, path)
     assert result.code == 2
     assert result.err == f"tinyconv: error: image {path}: expected a file that Pillow can read. Received {reason}.\n"
+
+
+def test_predict_on_an_image_that_may_not_be_read(model, digit, monkeypatch):
+    def refuse(self):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    result = run("predict", model, digit)
+    assert result.code == 2
+    assert f"image {digit}: expected a file that Pillow can read. Received a file that this user may not" in result.err
 
 
 def test_an_unreadable_image_stops_before_anything_is_printed(model, digit, tmp_path):

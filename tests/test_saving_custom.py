@@ -5,7 +5,7 @@ import pytest
 from saved_models import assert_twins, change_config, refused, round_trip
 from tiny_networks import compiled, convnet, images, labels, one_hot, two_headed, two_headed_data
 
-from tinyconv import Input, Model, Sequential, initializers, losses, metrics, optimizers
+from tinyconv import Input, Model, Sequential, initializers, losses, metrics, optimizers, saving
 from tinyconv.layers import Add, Dense, Flatten, Layer
 from tinyconv.models import clone_model, load_model
 from tinyconv.optimizers.schedules import ExponentialDecay
@@ -147,6 +147,40 @@ def test_a_layer_of_ones_own_comes_back(ending, path):
     loaded = round_trip(model, path, custom_objects={"Scale": Scale, "Halves": Halves})
     assert type(loaded.layers[0].kernel_initializer) is Halves
     assert_twins(model, loaded, np.ones((2, 5)))
+
+
+@pytest.fixture
+def registered():
+    """`Scale` and `Halves`, registered as long as the test runs."""
+    with saving.custom_object_scope({}):
+        saving.register_keras_serializable("mine")(Scale)
+        saving.register_keras_serializable(name="Half")(Halves)
+        yield
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_registered_layer_comes_back_without_being_named(registered, ending, path):
+    path = path.with_suffix(ending)
+    model = Sequential([Input((5,)), Scale(3, kernel_initializer=Halves(0.5)), Dense(2)])
+    assert_twins(model, round_trip(model, path), np.ones((2, 5)))
+    other = type("Scale", (Scale,), {})
+    assert type(load_model(path, custom_objects={"mine>Scale": other}).layers[0]) is other
+
+
+def test_a_registered_layer_has_its_package_in_the_file(registered, path):
+    Sequential([Input((5,)), Scale(3, kernel_initializer=Halves(0.5))]).save(path)
+    found = []
+    change_config(path, lambda entry: found.append(entry["config"]["layers"][1]))
+    assert found[0]["registered_name"] == "mine>Scale"
+    assert found[0]["config"]["kernel_initializer"]["registered_name"] == "Custom>Half"
+
+
+def test_a_scope_ends(path):
+    model = Sequential([Input((5,)), Scale(3)])
+    with saving.custom_object_scope({"Scale": Scale}):
+        assert_twins(model, round_trip(model, path), np.ones((2, 5)))
+    refused(path, "layer 'Scale'")
+    assert "Scale" not in saving.get_custom_objects()
 
 
 class Line(Sequential):

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from oracle import load_keras
 
+import tinyconv
 from tinyconv import utils
 from tinyconv.layers import Dense
 
@@ -47,3 +49,12 @@ def test_clear_session_counts_names_anew():
     Dense(2)
     utils.clear_session()
     assert [Dense(2).name, Dense(2).name] == ["dense", "dense_1"]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("module", ["initializers", "regularizers", "saving", "utils", "layers", "losses", "metrics"])
+def test_other_names_of_one_thing_are_those_of_keras(module):
+    ours, theirs = vars(getattr(tinyconv, module)), vars(getattr(load_keras(), module))
+    names = [name for name in theirs if not name.startswith("_")]
+    twice = [(a, b) for a in names for b in names if a in ours and theirs[a] is theirs[b]]
+    assert [(a, b) for a, b in twice if ours.get(b) is not ours[a]] == []

@@ -7,6 +7,8 @@ are Keras's, so that a Keras program runs when its imports say tinyconv; also ``
 
 import sys as _sys
 
+from numpy import float32, int32, newaxis, uint8
+
 from tinyconv import (
     activations,
     backend,
@@ -39,7 +41,7 @@ from tinyconv.ops import argmax, cast, convert_to_tensor, expand_dims, one_hot, 
 __version__ = "0.1.0"
 
 keras = _sys.modules[__name__]
-nn, newaxis, float32, int32, uint8 = ops, None, "float32", "int32", "uint8"
+nn = ops
 
 __all__ = [
     "Input",

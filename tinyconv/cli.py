@@ -9,9 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import tinyconv
 from tinyconv import notes, utils
+from tinyconv.commands.explain import KERNELS, TOPICS, Request, explain_on_the_command_line, inspect
 from tinyconv.commands.gradcheck import check_all
 from tinyconv.commands.predict import predict
 from tinyconv.commands.reproduce import reproduce_note
@@ -112,6 +114,50 @@ def _summary_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--formulas", action="store_true", help="add what each layer computes and needs")
 
 
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", nargs="?", choices=TOPICS, help="what to explain; without it, --html writes a page to play with")
+    add("--image", metavar="X", help="A or B of course note 001, rows as '1 0 / 0 1', or a file (A)")
+    add("--kernel", metavar="K", help=f"one of {', '.join(KERNELS)}, rows as '1 0 / 0 1', or a file (note)")
+    add("--bias", type=float, metavar="B", help="added to every sum (0)")
+    add("--strides", type=_whole_numbers, metavar="S", help="how far the window moves: 2, or 2,1 (1)")
+    add("--padding", type=_padding, metavar="P", help="valid, same, pixels on every side, or top,bottom,left,right")
+    add("--dilation", type=_whole_numbers, metavar="D", help="distance of the window's cells (1)")
+    add("--activation", metavar="NAME", help="what bends the sums, such as relu")
+    add("--turned", action="store_true", help="turn the kernel by 180 degrees first: convolution in the strict sense")
+    add("--row", type=int, metavar="I", help="row of the cell or pixel, from 0")
+    add("--column", type=int, metavar="J", help="column of the cell or pixel, from 0")
+    add("--pool-size", type=_whole_numbers, metavar="N", help="cells of the pooling window (2)")
+    add("--mode", choices=("max", "min", "average"), help="of the pooling (max); backward: goes through it too")
+    add("--model", metavar="FILE", help="a .keras or .h5 file, for network and receptive-field")
+    add("--output", type=int, metavar="N", help="output of the network to begin at (the most probable)")
+    for kind, text in (("gif", "animation"), ("png", "figure"), ("html", "page")):
+        add(f"--{kind}", metavar="FILE", help=f"write the {text} too")
+
+
+def _inspect_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a .keras or .h5 file")
+    parser.add_argument("image", metavar="IMAGE", help="an image file of any kind that Pillow reads")
+    parser.add_argument("--out", metavar="FILE", help="the picture (IMAGE-seen.png)")
+
+
+def _whole_numbers(text: str) -> int | tuple[int, ...]:
+    """One whole number, or several with commas."""
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected whole numbers such as 2 or 2,1, received {text!r}") from None
+    return found[0] if len(found) == 1 else found
+
+
+def _padding(text: str) -> Any:
+    """A word, one number, two, or four as ((top, bottom), (left, right))."""
+    if text in ("valid", "same"):
+        return text
+    found = _whole_numbers(text)
+    return (found[:2], found[2:]) if isinstance(found, tuple) and len(found) == 4 else found
+
+
 def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number from 0, received {text!r}")
@@ -134,6 +180,16 @@ def _train(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     predict(options.model, options.images, options.invert)
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    explain_on_the_command_line(Request(**{key: value for key, value in vars(options).items() if key != "run"}))
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    inspect(options.model, options.image, options.out)
     return 0
 
 
@@ -176,6 +232,25 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, Sequence[str
         "say what a trained network sees in image files",
         ["tinyconv predict runs/glyphs-note004-1/model.keras data/glyphs/*.png"],
         _predict_options,
+    ),
+    "explain": (
+        _explain,
+        "write out where each number of a convolution, a pooling, a gradient or a prediction comes from",
+        [
+            "tinyconv explain conv",
+            "tinyconv explain conv --row 1 --column 1 --png cell.png",
+            "tinyconv explain conv --kernel sobel --strides 2 --padding same --gif conv.gif",
+            "tinyconv explain backward --mode max",
+            "tinyconv explain network --model runs/glyphs-note004-1/model.keras --image data/glyphs/7.png",
+            "tinyconv explain --html page.html",
+        ],
+        _explain_options,
+    ),
+    "inspect": (
+        _inspect,
+        "say what a trained network sees in an image, and draw what its layers make of it",
+        ["tinyconv inspect runs/glyphs-note004-1/model.keras data/glyphs/7.png"],
+        _inspect_options,
     ),
     "summary": (
         _summary,

@@ -18,9 +18,11 @@ from tinyconv.checks import lookup, sentence
 from tinyconv.registry import Configurable, describe, find, table
 
 __all__ = [
-    "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "Initializer", "LecunNormal",
-    "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
-    "Zeros", "compute_fans", "get", "serialize",
+    "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "IdentityInitializer",
+    "Initializer", "LecunNormal", "LecunUniform", "Ones", "Orthogonal", "OrthogonalInitializer", "RandomNormal",
+    "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros", "compute_fans", "constant", "get", "glorot_normal",
+    "glorot_uniform", "he_normal", "he_uniform", "identity", "lecun_normal", "lecun_uniform", "ones", "orthogonal",
+    "random_normal", "random_uniform", "serialize", "truncated_normal", "variance_scaling", "zeros",
 ]  # fmt: skip
 
 Dims = tuple[int, ...]
@@ -341,6 +343,13 @@ _DISTRIBUTIONS = {
     "untruncated_normal": lambda shape, s, dtype, rng: _normal(shape, 0, s, dtype, rng),
     "truncated_normal": lambda shape, s, dtype, rng: _truncated_normal(shape, 0, s / TRUNCATED_STDDEV, dtype, rng),
 }
+
+#: Keras's other names of the classes: ``kernel_initializer=he_normal(seed=1)``.
+constant, zeros, ones, identity, orthogonal = Constant, Zeros, Ones, Identity, Orthogonal
+random_uniform, random_normal, truncated_normal = RandomUniform, RandomNormal, TruncatedNormal
+glorot_uniform, glorot_normal, he_uniform, he_normal = GlorotUniform, GlorotNormal, HeUniform, HeNormal
+lecun_uniform, lecun_normal, variance_scaling = LecunUniform, LecunNormal, VarianceScaling
+OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
 
 _NAMES = table(
     Constant, Zeros, Ones, Identity, RandomUniform, RandomNormal, TruncatedNormal, VarianceScaling, Orthogonal,

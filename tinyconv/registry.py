@@ -78,7 +78,7 @@ _own_classes: dict[str, Any] = {}
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The classes that `load_model` finds without being given them, by name: a dictionary to which more can be added."""
+    """The classes that `load_model` finds without being given them, by name; more can be put into the dictionary."""
     return _own_classes
 
 
@@ -88,7 +88,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     >>> @register_keras_serializable(package="birds")
     ... class Wing:
     ...     pass
-    >>> registered_name(Wing), get_custom_objects().pop("birds>Wing") is Wing
+    >>> registered_name("Wing"), get_custom_objects().pop("birds>Wing") is Wing
     ('birds>Wing', True)
     """
 
@@ -99,9 +99,9 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return register
 
 
-def registered_name(cls: type) -> str:
+def registered_name(class_name: str) -> str:
     """What files call a class of a user's own: the name it was registered under, or that of the class."""
-    return next((name for name, known in _own_classes.items() if known is cls), cls.__name__)
+    return next((name for name, cls in _own_classes.items() if cls.__name__ == class_name), class_name)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.registry import Configurable, describe, find, table
 
-__all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "serialize"]
+__all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "l1", "l1_l2", "l2", "serialize"]
 
 
 class Regularizer(Configurable):
@@ -87,6 +87,9 @@ class L2(L1L2):
     def get_config(self) -> dict[str, Any]:
         return {"l2": self.l2}
 
+
+#: Keras's other names of the classes: ``kernel_regularizer=l2(1e-4)``.
+l1, l2, l1_l2 = L1, L2, L1L2
 
 _NAMES = table(L1, L2, L1L2, l1_l2=L1L2)
 

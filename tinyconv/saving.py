@@ -3,5 +3,13 @@
 from tinyconv.models.loading import load_model
 from tinyconv.models.saving import save_model
 from tinyconv.registry import custom_object_scope, get_custom_objects, register_keras_serializable
+from tinyconv.registry import custom_object_scope as CustomObjectScope
 
-__all__ = ["custom_object_scope", "get_custom_objects", "load_model", "register_keras_serializable", "save_model"]
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "get_custom_objects",
+    "load_model",
+    "register_keras_serializable",
+    "save_model",
+]

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinyconv._types import Array
-from tinyconv.checks import sentence
 from tinyconv.commands.networks import Meaning, border_brightness, fed, image_shape, probabilities
 from tinyconv.models import load_model
-from tinyconv.preprocessing.files import why_unreadable
+from tinyconv.preprocessing.files import converted, eight_bits, opened, resized, turned
 
 
 def predict(model_path: str, image_paths: Sequence[str], invert: bool | None = None) -> None:
@@ -24,16 +23,16 @@ def predict(model_path: str, image_paths: Sequence[str], invert: bool | None = N
 
     Raises:
         ValueError: for a file that is no image, or a network that takes no image.
-        OSError: if the model cannot be read.
+        OSError: if an image is missing, or the model cannot be read.
     """
     model = load_model(model_path)
     outputs = max(model.output_shape[-1], 2)  # a single output tells two classes apart
     meaning = Meaning.beside(Path(model_path), outputs)
     images = [read_image(path, *image_shape(model)) for path in image_paths]  # read all before printing anything
     for path, image in zip(image_paths, images, strict=True):
-        turned = _is_on_light_ground(image) and bool(meaning.dark_ground) if invert is None else invert
-        found = probabilities(model, fed((255 - image if turned else image)[None], model))[0]  # (K,)
-        note = "  (light and dark exchanged)" if turned else ""
+        inverted = _is_on_light_ground(image) and bool(meaning.dark_ground) if invert is None else invert
+        found = probabilities(model, fed((255 - image if inverted else image)[None], model))[0]  # (K,)
+        note = "  (light and dark exchanged)" if inverted else ""
         print(f"{path}: {_in_words(found, meaning.classes)}{note}")
 
 
@@ -41,19 +40,12 @@ def read_image(path: str, height: int | None, width: int | None, channels: int) 
     """An image file as (H, W, C) uint8: turned as its EXIF orientation says, on white paper, of the size asked for.
 
     Raises:
-        ValueError: if the file cannot be read as an image; the message gives its path.
+        FileNotFoundError, UnreadableImageError: if the file cannot be read as an image; the message gives its path.
     """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as file:
-            flat = _on_white(ImageOps.exif_transpose(file))
-        pixels = _eight_bits(flat).convert("L" if channels == 1 else "RGB")
-        size = (width or pixels.width, height or pixels.height)
-        resized = np.asarray(pixels.resize(size, Image.Resampling.BILINEAR))
-    except Exception as error:  # Pillow has no common error for damaged files: OSError, SyntaxError, struct.error, ...
-        raise ValueError(sentence(f"image {path}", "a file that Pillow can read", why_unreadable(error))) from error
-    return resized.reshape(*resized.shape[:2], channels)  # (H, W, C)
+    with opened(path) as image:
+        pixels = converted(_on_white(eight_bits(turned(image))), "grayscale" if channels == 1 else "rgb")
+        found = np.asarray(resized(pixels, (height or pixels.height, width or pixels.width), "bilinear"))
+    return found.reshape(*found.shape[:2], channels)  # (H, W, C)
 
 
 def _on_white(image: Any) -> Any:
@@ -64,15 +56,6 @@ def _on_white(image: Any) -> Any:
         return image
     rgba = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-
-
-def _eight_bits(image: Any) -> Any:
-    """Grey images with 16 bits a pixel, from 0 to 255; Pillow would cut them off at 255."""
-    from PIL import Image
-
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).astype(np.uint32) // 257).clip(0, 255).astype(np.uint8))
 
 
 def _is_on_light_ground(image: Array) -> bool:

@@ -15,6 +15,7 @@ from tinyconv.explain import inputs
 from tinyconv.explain.sizes import axes_of, size_lines
 from tinyconv.explain.views import Cell, Frame, Grid, Lines, Part, Trace, cells_where, kept
 from tinyconv.explain.wording import at, bracketed, by, capital, count, listed, number, products, span, total
+from tinyconv.figures import described
 from tinyconv.geometry import Window
 from tinyconv.layers.im2col import im2col
 
@@ -126,7 +127,7 @@ class Convolution(Trace):
         more = (f"{capital(count(left, 'more cell'))}: .cell(row, column) writes each out.",) if left else ()
         lines = [f"{capital(at(i, j))}: {self.cell(i, j).sum}" for i, j in written]
         return [
-            size_lines(*axes_of(*self.x.shape[:2], self.window)),
+            size_lines(*axes_of(self.x, self.window)),
             *self.images(),
             *self.kernels(),
             *self.maps(),
@@ -152,9 +153,9 @@ class Convolution(Trace):
     def images(self) -> list[Grid]:
         """The padded image, channel by channel."""
         (top, bottom), (left, right) = self.window.pads(*self.x.shape[:2])
-        inside = np.zeros(self.padded.shape[:2], bool)
+        inside: Array = np.zeros(self.padded.shape[:2], bool)
         inside[top : inside.shape[0] - bottom, left : inside.shape[1] - right] = True
-        used = np.zeros(self.padded.shape[:2], bool)
+        used: Array = np.zeros(self.padded.shape[:2], bool)
         for i in range(self.z.shape[0]):
             for j in range(self.z.shape[1]):
                 used[tuple(np.transpose(self.under(i, j)))] = True
@@ -162,7 +163,6 @@ class Convolution(Trace):
         pads = f", padded to {by(self.padded.shape[:2])}" if not inside.all() else ""
         rows = [str(i - top) if 0 <= i - top < self.x.shape[0] else "pad" for i in range(inside.shape[0])]
         columns = [str(j - left) if 0 <= j - left < self.x.shape[1] else "pad" for j in range(inside.shape[1])]
-        names = {"rows": rows, "columns": columns} if pads else {}
         last = self.channels[-1]
         return [
             Grid(
@@ -170,7 +170,8 @@ class Convolution(Trace):
                 self.padded[..., c],
                 marks,
                 sign="∗" if c == last else "",
-                **names,
+                rows=rows if pads else None,
+                columns=columns if pads else None,
             )
             for c in self.channels
         ]
@@ -282,8 +283,8 @@ class ConvolutionCell(Trace):
     @property
     def alt(self) -> str:
         return (
-            f"Under the window at {at(self.row, self.column)}, {count(self.products.size, 'product')} of pixel and weight "
-            f"add up to {number(self.z)}."
+            f"Under the window at {at(self.row, self.column)}, {count(self.products.size, 'product')} of pixel and "
+            f"weight{' and the bias' if self.bias else ''} add up to {number(self.z)}."
         )
 
     def parts(self) -> list[Part]:
@@ -302,7 +303,7 @@ class ConvolutionCell(Trace):
         (top, _), (left, _) = w.window.pads(*w.x.shape[:2])
         rows = sorted({i - top for i, _ in w.under(self.row, self.column)})
         columns = sorted({j - left for _, j in w.under(self.row, self.column)})
-        (sh, sw), (dh, dw) = w.window.strides, w.window.dilation
+        dh, dw = w.window.dilation
         reach = f"{_stretch(rows, dh, 'row')} and {_stretch(columns, dw, 'column')} of the image"
         outside = sum(not 0 <= i < w.x.shape[0] or not 0 <= j < w.x.shape[1] for i in rows for j in columns)
         pads = f"; {count(outside, 'cell')} of it {'is' if outside == 1 else 'are'} padding, zero" if outside else ""
@@ -318,7 +319,8 @@ class ConvolutionCell(Trace):
         else:
             shown = self._shown()
             found += [
-                f"Channel {self.whole.channels[k]}: {products(self.pixels[..., k], self.weights[..., k])} = {number(sums[k])}."
+                f"Channel {self.whole.channels[k]}: {products(self.pixels[..., k], self.weights[..., k])}"
+                f" = {number(sums[k])}."
                 for k in shown
             ]
             others = sums.sum() - sums[list(shown)].sum()
@@ -330,9 +332,7 @@ class ConvolutionCell(Trace):
             found.append(f"Activation: {self.whole.activation.name} of {number(self.z)} is {number(self.value)}.")
         nothing = int((self.products == 0).sum())
         if nothing:
-            found.append(
-                f"{capital(count(nothing, 'product'))} of {self.products.size} {'is' if nothing == 1 else 'are'} 0."
-            )
+            found.append(f"{count(nothing, 'product')} of {self.products.size} {'is' if nothing == 1 else 'are'} 0.")
         return found
 
     def _shown(self) -> list[int]:
@@ -351,7 +351,9 @@ class ConvolutionCell(Trace):
             *w.kernels(),
             *(grid.marked(window=[(self.row, self.column)]) for grid in w.maps()),
         ]
-        return draw(grids if max(w.x.shape[:2]) <= inputs.LIMIT else self.grids(), self.title, self.sum)
+        return described(
+            draw(grids if max(w.x.shape[:2]) <= inputs.LIMIT else self.grids(), self.title, self.sum), self.alt
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -372,14 +374,19 @@ class PixelReach(Trace):
     def felt(self) -> dict[Cell, Cell]:
         """Cells of the output by the cell of the kernel that lies on the pixel there."""
         (top, _), (left, _) = self.whole.window.pads(*self.whole.x.shape[:2])
-        here, kw = (self.row + top, self.column + left), self.whole.window.size[1]
-        found = {}
-        for i in range(self.whole.z.shape[0]):
-            for j in range(self.whole.z.shape[1]):
-                under = self.whole.under(i, j)
-                if here in under:
-                    found[i, j] = divmod(under.index(here), kw)
-        return found
+        window = self.whole.window
+        rows, columns = (
+            [((p - u * d) // s, u) for u in reversed(range(k)) if (p - u * d) % s == 0 and 0 <= (p - u * d) // s < n]
+            for p, k, s, d, n in zip(
+                (self.row + top, self.column + left),
+                window.size,
+                window.strides,
+                window.dilation,
+                self.whole.z.shape[:2],
+                strict=True,
+            )
+        )
+        return {(i, j): (u, v) for i, u in rows for j, v in columns}
 
     @property
     def title(self) -> str:
@@ -404,9 +411,11 @@ class PixelReach(Trace):
         image = w.images()[self.channel - w.channels.start].marked(window=[(self.row + top, self.column + left)])
         kernel = Grid(f"Kernel{'' if len(w.channels) == 1 else f', channel {self.channel}'}", weights)
         output = Grid(w.maps()[0].title, w.z[..., w.filter]).marked(window=self.felt)
+        bent = "" if isinstance(w.activation, Linear) else f", before {w.activation.name}"
         head = (
-            f"The pixel is {number(value)}. {self.alt} Where it grows by 1, each of these outputs grows by the weight."
+            f"The pixel is {number(value)}. {self.alt} Where it grows by 1, each of these outputs grows by the weight"
         )
+        head = f"{head}{bent}."
         return [head, image, kernel, output, Lines(tuple(lines) or ("No window reaches it.",))]
 
 
@@ -445,7 +454,7 @@ class Comparison(Trace):
     def parts(self) -> list[Part]:
         found: list[Part] = [capital(self.difference)]
         for name, trace in zip(self.names, self.traces, strict=True):
-            found += [f"{capital(name)}.", size_lines(*axes_of(*trace.x.shape[:2], trace.window))]
+            found += [f"{capital(name)}.", size_lines(*axes_of(trace.x, trace.window))]
             found += [*trace.images(), *trace.kernels(), *trace.maps()]
         return found
 
@@ -458,7 +467,7 @@ class Comparison(Trace):
         for name, trace in zip(self.names, self.traces, strict=True):
             headings[len(grids)] = capital(name)
             grids += [*trace.images(), *trace.kernels(), *trace.maps()]
-        return draw(grids, "Side by side", capital(self.difference), headings=headings)
+        return described(draw(grids, "Side by side", capital(self.difference), headings=headings), self.alt)
 
 
 def conv(
@@ -579,6 +588,12 @@ def _convolve(
         filter=inputs.place(filter, y.shape[3], "filter", where),
         turned=turned,
     )
+
+
+def one_group(whole: Convolution, where: str) -> None:
+    """ValueError for a convolution whose channels are cut into groups."""
+    if whole.groups > 1:
+        raise ValueError(sentence(where, "a convolution in one group", f"groups={whole.groups}"))
 
 
 def _slice(r: range) -> slice:

@@ -115,12 +115,12 @@ def _draw_grid(page: "Axes", box: _Box) -> None:
     _name(page, box)
     _mark(page, box)
     if box.grid.sign:
-        x, y = box.at(box.rows / 2, box.columns)
-        _write(page, x + GAP / 2, y, box.grid.sign, ha="center", va="center", fontsize=15)
+        _, y = box.at(box.rows / 2, 0)
+        _write(page, box.x + box.width + GAP / 2, y, box.grid.sign, ha="center", va="center", fontsize=15)
 
 
 def _write(page: "Axes", x: float, y: float, text: str, **style: Any) -> None:
-    page.text(x, y, text, **{"va": "top", "fontsize": 9.5, **style})
+    page.text(x, y, text, parse_math=False, **{"va": "top", "fontsize": 9.5, **style})
 
 
 def _colour(page: "Axes", box: _Box) -> None:
@@ -200,7 +200,7 @@ def _outline(cells: frozenset[Cell]) -> Iterator[tuple[Cell, Cell]]:
 def animate(frames: Sequence[Frame], title: str, path: str | Path, seconds: float) -> None:
     """Write the frames as a GIF: one palette for all, no dithering, so that flat colours stay flat and files small."""
     captions = [frame.caption for frame in frames]
-    pictures = [_picture(draw(frame.grids, title, frame.caption, captions)) for frame in frames]
+    pictures = _of_one_size([_picture(draw(frame.grids, title, frame.caption, captions)) for frame in frames])
     palette = _palette(pictures)
     small = [picture.quantize(palette=palette, dither=0) for picture in pictures]
     lengths = [int(1000 * seconds)] * (len(small) - 1) + [int(3000 * seconds)]
@@ -220,6 +220,18 @@ def _picture(figure: "Figure") -> Any:
     canvas.draw()
     rgba = np.asarray(canvas.buffer_rgba())  # (H, W, 4)
     return Image.fromarray(np.ascontiguousarray(rgba[..., :3]))
+
+
+def _of_one_size(pictures: Sequence[Any]) -> list[Any]:
+    """White at the right and the bottom of those that are smaller than the largest."""
+    from PIL import Image
+
+    size = max(p.width for p in pictures), max(p.height for p in pictures)
+    found = []
+    for picture in pictures:
+        found.append(Image.new("RGB", size, "white"))
+        found[-1].paste(picture)
+    return found
 
 
 def _palette(pictures: Sequence[Any]) -> Any:

@@ -1,5 +1,6 @@
 """What may be explained: lists, arrays, text and layers, brought into one form, or refused in one clear sentence."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ def numbers(values: Any, name: str, where: str) -> Array:
     """
     given = _rows(values) if isinstance(values, str) else values
     try:
+        if np.asarray(given).dtype.kind not in "biufUS":  # None would become NaN, and complex numbers lose a part
+            raise TypeError
         array = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(sentence(where, f"{name} as rows of numbers, all of one length", _wrong(given))) from None
@@ -39,17 +42,26 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def _wrong(values: Any) -> str:
-    """What is wrong with something that makes no array of numbers."""
-    rows = list(values) if isinstance(values, list | tuple) else [values]
-    for i, row in enumerate(rows):
-        for j, value in enumerate(row if isinstance(row, list | tuple) else [row]):
-            try:
-                np.array(value, dtype=np.float64)
-            except (TypeError, ValueError):
-                return f"{value!r} in row {i}, column {j}"
-    lengths = [len(row) if isinstance(row, list | tuple) else 1 for row in rows]
+    """What is wrong with something that makes no array of numbers: its first part that is none, or its lengths."""
+    for index, value in _leaves(values, ()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            names = ("row", "column", "channel")
+            where = ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=False))
+            return f"{value!r}{' in ' if where else ''}{where}"
+    lengths = [len(row) if isinstance(row, list | tuple) else 1 for row in values]
     odd = next((i for i, n in enumerate(lengths) if n != lengths[0]), 0)
     return f"{count(lengths[0], 'number')} in row 0 and {lengths[odd]} in row {odd}"
+
+
+def _leaves(values: Any, index: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """The numbers of nested lists, or whatever stands in their places, with their indices."""
+    if not isinstance(values, list | tuple) and np.ndim(values) == 0:
+        yield index, values
+        return
+    for i, value in enumerate(values):
+        yield from _leaves(value, (*index, i))
 
 
 def image(x: Any, where: str, limit: int | None = LIMIT) -> Array:

@@ -18,133 +18,122 @@ import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.checks import lookup, sentence
-from tinyconv.geometry import Padding, Window, pair, parse_padding
+from tinyconv.explain import inputs
+from tinyconv.layers import AveragePooling2D, Conv2D, MaxPooling2D, MinPooling2D
 
-_WHERE = "page"
-_POOLS = {None: "none", "max": "max", "min": "min", "average": "average"}
+_WHERE = "explain.page"
+_POOLS = {"max": MaxPooling2D, "min": MinPooling2D, "average": AveragePooling2D}
 
 
 def page(
     x: Any = None,
     k: Any = None,
     *,
-    bias: float = 0.0,
-    stride: Any = 1,
-    padding: Any = "valid",
-    dilation: Any = 1,
+    bias: Any = None,
+    strides: Any = None,
+    padding: Any = None,
+    dilation_rate: Any = None,
+    activation: Any = None,
+    filter: int = 0,
     turned: bool = False,
-    relu: bool = False,
     pool: str | None = None,
     pool_size: Any = 2,
-    pool_stride: Any = None,
-    pool_padding: str = "valid",
+    pool_strides: Any = None,
+    pool_padding: Any = "valid",
     dy: Any = None,
 ) -> str:
     """The text of a web page that explains this convolution, to be written into a file and opened in any browser.
 
     Args:
-        x: image (H, W) or (H, W, C), up to 12x12 pixels and 3 channels; image A of course note 001 where left out.
-        k: kernel (KH, KW) or (KH, KW, C), up to 5x5; the note's kernel where left out, the same for every channel.
-        bias: b.
-        stride: (SH, SW), or one number for both.
-        padding: as for `Conv2D`.
-        dilation: (DH, DW), or one number for both.
-        turned: whether the kernel is turned by half a turn, which is convolution as mathematics defines it.
-        relu: whether ReLU follows.
+        x: an image, rows of numbers (H, W) or (H, W, C), of at most 12x12 pixels and 3 channels; image A of course note
+            001 where left out.
+        k: a kernel (KH, KW), (KH, KW, C) or (KH, KW, C, F), of at most 5x5 cells, or a `tinyconv.layers.Conv2D`, whose
+            settings are taken; the note's kernel where left out, the same for every channel.
+        bias: a number, or one for each filter.
+        strides, padding, dilation_rate: as `tinyconv.layers.Conv2D` takes them.
+        activation: ``'relu'``, or None.
+        filter: which of several filters to show.
+        turned: True turns the kernel by 180 degrees first: convolution as mathematics defines it.
         pool: ``'max'``, ``'min'`` or ``'average'`` pooling at the end, or None.
-        pool_size, pool_stride, pool_padding: as for `MaxPooling2D`.
+        pool_size, pool_strides, pool_padding: as `tinyconv.layers.MaxPooling2D` takes them.
         dy: gradient of the loss by the last output, (OH, OW); ones where left out.
 
     Raises:
-        ValueError: for arrays that are no small finite numbers, or sizes that do not fit together.
+        ValueError: for what is no number or too large for a cell of the page, and sizes that do not fit together or
+            that the page has no controls for.
 
-    >>> text = page([[1, 0], [0, 2]], [[1]], stride=2)
+    >>> text = page([[1, 0], [0, 2]], [[1]], strides=2)
     >>> text.startswith("<!doctype html>"), len(text) < 300_000
     (True, True)
     """
     data = json.loads(_source("data.json"))
     limits, example = data["limits"], data["presets"][0]
-    image = _image("x", example["x"] if x is None else x, limits["image"], limits)  # (H, W, C)
-    kernel = _image("k", example["k"] if k is None else k, limits["kernel"], limits)  # (KH, KW, C)
+    image = inputs.image(example["x"] if x is None else x, _WHERE, None)  # (H, W, C)
+    _at_most("x", image.shape, (limits["image"], limits["image"], limits["channels"]), "Cut out a part to look at.")
     if k is None:
-        kernel = np.repeat(kernel, image.shape[2], axis=2)  # (KH, KW, C)
-    window = _window(kernel.shape[:2], "kernel", stride, "stride", padding, dilation, limits)
-    last = _window(pool_size, "pool", pool_size if pool_stride is None else pool_stride, "stride", pool_padding, 1, limits)
-    shape = _output_shape(image, kernel, window, last if pool else None)
+        k = np.repeat(inputs.image(example["k"], _WHERE), image.shape[2], axis=2)  # (KH, KW, C)
+    layer = inputs.convolution(image, k, bias, strides, padding, dilation_rate, activation, turned, _WHERE)
+    last = None if pool is None else lookup("pooling", pool, _POOLS)(pool_size, pool_strides, pool_padding)
     start = {
-        **{"x": image.tolist(), "k": kernel.tolist(), "b": float(_numbers("bias", bias, (), limits))},
-        **{"stride": window.strides, "dilation": window.dilation, "padding": window.padding},
-        **{"turn": bool(turned), "relu": bool(relu)},
-        "pool": {
-            "kind": lookup("pooling", pool, _POOLS) if pool else "none",
-            **{"size": last.size, "stride": last.strides, "padding": last.padding},
-        },
-        "dP": None if dy is None else _numbers("dy", dy, shape, limits).tolist(),
+        "x": _cells("x", image, limits),
+        **_convolution(layer, inputs.place(filter, layer.filters, "filter", _WHERE), turned, limits),
+        **({} if last is None else {"pool": _pooling(pool, last, limits)}),
     }
+    shape: Any = layer.compute_output_shape((1, *image.shape))  # (1, OH, OW, F)
+    shape = shape if last is None else last.compute_output_shape(shape)
+    if dy is not None:
+        start["dP"] = _cells("dy", _of_shape(inputs.numbers(dy, "dy", _WHERE), shape[1:3]), limits)
     return _assembled(json.dumps({**data, "start": start}, ensure_ascii=False))
 
 
-# The arguments, within the limits of the page
+# From layers to what the page can show
 
 
-def _image(name: str, value: Any, longest: int, limits: dict[str, int]) -> Array:
-    """(H, W) or (H, W, C) of finite numbers -> (H, W, C)."""
-    shape = np.shape(value)
-    channels = shape[2] if len(shape) == 3 else 1
-    if len(shape) not in (2, 3) or not 0 < min(shape) <= max(shape[:2]) <= longest or channels > limits["channels"]:
-        expected = f"{name} of at most {longest}x{longest} pixels and {limits['channels']} channels, (H, W) or (H, W, C)"
-        way_out = f"Cut out the part to look at: {name}[:{longest}, :{longest}]." if len(shape) in (2, 3) else ""
-        raise ValueError(sentence(_WHERE, expected, f"{name}.shape={shape}", way_out))
-    return _numbers(name, value, shape, limits).reshape(*shape[:2], channels)
+def _convolution(layer: Conv2D, filter: int, turned: bool, limits: dict[str, int]) -> dict[str, Any]:
+    if layer.activation.name not in ("linear", "relu") or layer.groups > 1:
+        raise ValueError(sentence(_WHERE, "a convolution of one group, with ReLU or no activation", repr(layer)))
+    window, longest = layer.window, limits["kernel"]
+    _at_most("kernel_size", window.size, (longest, longest), "Cut out a part to look at.")
+    _at_most("strides", window.strides, (limits["stride"],) * 2)
+    _at_most("dilation_rate", window.dilation, (limits["dilation"],) * 2)
+    if not isinstance(window.padding, str):
+        _at_most("padding", sum(window.padding, ()), (limits["padding"],) * 4)
+    used = layer.params["kernel"][..., filter]  # (KH, KW, C)
+    return {
+        "k": _cells("k", used[::-1, ::-1] if turned else used, limits),
+        "b": _cells("bias", layer.params["bias"][filter], limits),
+        "stride": window.strides,
+        "padding": window.padding,
+        "dilation": window.dilation,
+        "relu": layer.activation.name == "relu",
+        "turn": turned,
+    }
 
 
-def _numbers(name: str, value: Any, shape: tuple[int, ...], limits: dict[str, int]) -> Array:
-    """Finite numbers of this shape as float64, none too large for the page's cells."""
+def _pooling(kind: str | None, layer: Any, limits: dict[str, int]) -> dict[str, Any]:
+    _at_most("pool_size", layer.pool_size, (limits["pool"],) * 2)
+    _at_most("pool_strides", layer.strides, (limits["stride"],) * 2)
+    return {"kind": kind, "size": layer.pool_size, "stride": layer.strides, "padding": layer.padding}
+
+
+def _at_most(name: str, sizes: tuple[int, ...], limits: tuple[int, ...], way_out: str = "") -> None:
+    if any(size > limit for size, limit in zip(sizes, limits, strict=True)):
+        raise ValueError(sentence(_WHERE, f"{name} of at most {limits}", f"{sizes}", way_out))
+
+
+def _of_shape(values: Array, shape: tuple[int, ...]) -> Array:
+    if values.shape != shape:
+        raise ValueError(sentence(_WHERE, f"dy of the last output's shape {shape}", f"dy.shape={values.shape}"))
+    return values
+
+
+def _cells(name: str, values: Array, limits: dict[str, int]) -> Any:
+    """An array as nested lists, of numbers that the page's cells take."""
     most = limits["number"]
-    try:
-        numbers = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(sentence(_WHERE, f"{name} as numbers", f"{name}={value!r}")) from None
-    if numbers.shape != shape:
-        raise ValueError(sentence(_WHERE, f"{name} of shape {shape}", f"{name}.shape={numbers.shape}"))
-    wrong = ~(np.abs(numbers) <= most)  # NaN is wrong too
-    if wrong.any():
-        raise ValueError(sentence(_WHERE, f"numbers from -{most} to {most} in {name}", f"{numbers[wrong].flat[0]}"))
-    return numbers
-
-
-def _window(
-    size: Any, name: str, stride: Any, stride_name: str, padding: Any, dilation: Any, limits: dict[str, int]
-) -> Window:
-    """A window whose every number the page has a control for."""
-    window = Window(
-        pair(size, name, _WHERE),
-        pair(stride, "stride", _WHERE),
-        parse_padding(padding, _WHERE),
-        pair(dilation, "dilation", _WHERE),
-    )
-    pads = window.padding if not isinstance(window.padding, str) else ()
-    found = {name: window.size, "stride": window.strides, "dilation": window.dilation, "padding": sum(pads, ())}
-    for what, numbers in found.items():
-        if max(numbers, default=0) > limits[what]:
-            raise ValueError(sentence(_WHERE, f"{what} up to {limits[what]}", f"{what}={numbers}"))
-    if max(window.strides) > 1 and max(window.dilation) > 1:
-        received = f"stride={window.strides}, dilation={window.dilation}"
-        raise ValueError(sentence(_WHERE, "stride or dilation above 1, not both", received))
-    return window
-
-
-def _output_shape(image: Array, kernel: Array, window: Window, last: Window | None) -> tuple[int, int]:
-    """(OH, OW) of the convolution, or of the pooling after it."""
-    if image.shape[2] != kernel.shape[2]:
-        received = f"{image.shape[2]} of x and {kernel.shape[2]} of k"
-        raise ValueError(sentence(_WHERE, "a kernel with as many channels as the image", received))
-    shape = window.output_shape((1, *image.shape), 1, _WHERE)  # (1, OH, OW, 1)
-    if last:
-        shape = last.output_shape(shape, 1, f"{_WHERE}, pooling")
-    _, oh, ow, _ = shape
-    assert oh is not None and ow is not None
-    return oh, ow
+    wrong = values[~(np.abs(values) <= most)]  # NaN too
+    if wrong.size:
+        raise ValueError(sentence(_WHERE, f"numbers from -{most} to {most} in {name}", f"{wrong[0]}"))
+    return values.tolist()
 
 
 # The file

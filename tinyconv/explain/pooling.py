@@ -114,7 +114,7 @@ class Pooling(Trace):
     def parts(self) -> list[Part]:
         oh, ow = self.y.shape[:2]
         found: list[Part] = [
-            size_lines(*axes_of(*self.x.shape[:2], self.window)),
+            size_lines(*axes_of(self.x, self.window)),
             self._input(),
             self._output(),
             "Window by window, numbers in rows from left to right. Rows and columns count from 0.",
@@ -122,7 +122,7 @@ class Pooling(Trace):
         ]
         if self.tied:
             found.append(
-                f"{capital(count(self.tied, 'window'))} of {oh * ow} {'has' if self.tied == 1 else 'have'} a tie: there the "
+                f"{count(self.tied, 'window')} of {oh * ow} {'has' if self.tied == 1 else 'have'} a tie: there the "
                 "first cell in row-major order wins and takes the whole gradient. That is a convention; a difference "
                 "quotient finds no gradient at a tie."
             )
@@ -163,7 +163,7 @@ class Pooling(Trace):
 
     @property
     def _axes(self) -> Any:
-        return axes_of(*self.x.shape[:2], self.window)
+        return axes_of(self.x, self.window)
 
     @property
     def _name(self) -> str:
@@ -193,11 +193,25 @@ def pool(
         ValueError: for what is no number, another mode, a window larger than the map, a stride below 1, or a map of
             more than 32x32 cells.
 
-    >>> pool([[0, 3], [3, 1]]).sentence(0, 0)
-    'Row 0, column 0: rows 0 to 1, columns 0 to 1 hold 0, 3, 3, 1. The largest is 3, a tie of 2: row 0, column 1 and row 1, column 0. The first wins.'
+    >>> trace = pool([[0, 3], [3, 1]])
+    >>> trace.winner(0, 0), trace.ties(0, 0)
+    ((0, 1), [(0, 1), (1, 0)])
     """
+    return pooling(x, pool_size, strides, padding, mode, channel)
+
+
+def pooling(
+    x: Any,
+    pool_size: Any,
+    strides: Any = None,
+    padding: Any = "valid",
+    mode: str = "max",
+    channel: int = 0,
+    limit: int | None = inputs.LIMIT,
+) -> Pooling:
+    """`pool`, for maps of up to ``limit`` rows and columns, or of any size."""
     where = "explain.pool"
-    image = inputs.image(x, where)
+    image = inputs.image(x, where, limit)
     layer = _layer(pool_size, strides, padding, mode, where)
     layer.check_input_shape((1, *image.shape))
     y, (winner, _) = layer.forward(image[None])

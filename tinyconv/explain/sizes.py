@@ -70,7 +70,8 @@ class Axis:
         """
         pads = "".join(f" + {p}" for p in (self.before, self.after) if p)
         if self.size == 0:
-            return f"{self.n}{pads} = {self.padded} pixels are fewer than {self.reach}: 0"
+            have = f"{self.n}{pads} = {self.padded}" if pads else f"{self.n}"
+            return f"{have} pixels are fewer than {self.reach}: 0"
         share = number((self.padded - self.reach) / self.stride)
         return f"floor(({self.n}{pads} - {self.reach}) / {self.stride}) + 1 = floor({share}) + 1 = {self.size}"
 
@@ -141,9 +142,13 @@ def axis(n: int, k: int, stride: int = 1, dilation: int = 1, padding: Any = "val
     return Axis(n, k, stride, dilation, before, after, name, size)
 
 
-def axes_of(height: int, width: int, window: Window) -> tuple[Axis, Axis]:
-    """Both axes of an image under a window."""
-    pads: Any = window.padding if isinstance(window.padding, tuple) else (window.padding, window.padding)
+def axes_of(x: Array, window: Window) -> tuple[Axis, Axis]:
+    """Both axes of an image (H, W, C) under a window."""
+    return _axes(x.shape[0], x.shape[1], window)
+
+
+def _axes(height: int, width: int, window: Window) -> tuple[Axis, Axis]:
+    pads: Any = (window.padding,) * 2 if isinstance(window.padding, str) else window.padding
     sizes = zip((height, width), window.size, window.strides, window.dilation, pads, strict=True)
     rows, columns = (axis(*one) for one in sizes)
     return rows, columns
@@ -185,8 +190,9 @@ class OutputSize(Trace):
         first = self.axes[0]
         shape, size = by([a.n for a in self.axes]), by([a.size for a in self.axes])
         dropped = sum(len(a.unused) for a in self.axes)
-        lost = f"{count(dropped, 'row or column')} under no window" if dropped else "nothing dropped"
-        return f"A window of {by([a.k for a in self.axes])} with stride {first.stride} on {shape} pixels takes {size} places; {lost}."
+        lost = f"{dropped} rows or columns lie under no window" if dropped else "nothing is dropped"
+        window = f"A window of {by([a.k for a in self.axes])} with stride {first.stride}"
+        return f"{window} on {shape} pixels takes {size} places; {lost}."
 
     def parts(self) -> list[Part]:
         lines = Lines(tuple(self.axes[0].sentences("pixel"))) if len(self.axes) == 1 else size_lines(*self.axes)
@@ -250,5 +256,5 @@ def output_size(n: Any, k: Any, strides: Any = 1, padding: Any = "valid", dilati
         parse_padding(padding, _WHERE),
         pair(dilation_rate, "dilation_rate", _WHERE),
     )
-    both = axes_of(height, width, window)
+    both = _axes(height, width, window)
     return OutputSize(both[:1] if one else both)

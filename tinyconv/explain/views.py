@@ -20,6 +20,7 @@ import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.explain.wording import ASCII, number
+from tinyconv.figures import described
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -181,10 +182,10 @@ class Trace:
         return text.translate(ASCII) if ascii else text
 
     def figure(self) -> "Figure":
-        """The grids side by side, as a Matplotlib figure. No window opens and no setting changes."""
+        """The grids side by side, as a Matplotlib figure; ``figure.alt`` is the trace's. No window opens."""
         from tinyconv.explain.drawing import draw
 
-        return draw(self.grids(), self.title, self.caption)
+        return described(draw(self.grids(), self.title, self.caption), self.alt)
 
     def gif(self, path: str | Path, seconds: float = 0.8) -> None:
         """Write the animation to a file: each step so many seconds, the last one three times as long.

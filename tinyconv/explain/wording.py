@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from tinyconv._types import Array
-
 #: What a terminal without Unicode gets instead.
 ASCII = str.maketrans({"×": "*", "·": "*", "−": "-", "→": "->", "≈": "~", "∗": "*", "√": "sqrt"})
+
+#: Terms of a sum beyond which nobody reads all.
+_MOST = 64
 
 
 def number(value: Any, digits: int = 6) -> str:
@@ -37,7 +38,7 @@ def total(values: Any) -> str:
     >>> total([1, -2, 3])
     '1 + (-2) + 3'
     """
-    return " + ".join(map(bracketed, np.ravel(values))) or "0"
+    return _joined([bracketed(value) for value in np.ravel(values)], "number")
 
 
 def products(a: Any, b: Any) -> str:
@@ -47,16 +48,24 @@ def products(a: Any, b: Any) -> str:
     '1 × 2 + 0 × (-1)'
     """
     pairs = zip(np.ravel(a), np.ravel(b), strict=True)
-    return " + ".join(f"{bracketed(left)} × {bracketed(right)}" for left, right in pairs) or "0"
+    return _joined([f"{bracketed(left)} × {bracketed(right)}" for left, right in pairs], "product")
+
+
+def _joined(terms: list[str], noun: str) -> str:
+    """Terms with plus signs between them; of very many, the first and the last."""
+    if len(terms) > _MOST:
+        terms = [*terms[: _MOST // 4], f"... ({count(len(terms), noun)} in all) ...", *terms[-2:]]
+    return " + ".join(terms) or "0"
 
 
 def count(n: int, noun: str) -> str:
     """The number with its noun, one or many.
 
-    >>> count(1, "cell"), count(2, "cell"), count(0, "pixel")
-    ('1 cell', '2 cells', '0 pixels')
+    >>> count(1, "cell"), count(2, "cell"), count(2, "class"), count(0, "branch")
+    ('1 cell', '2 cells', '2 classes', '0 branches')
     """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    many = "es" if noun.endswith(("s", "h")) else "s"
+    return f"{n:,} {noun}{'' if n == 1 else many}"
 
 
 def listed(things: Iterable[Any]) -> str:
@@ -113,8 +122,3 @@ def by(shape: Sequence[int]) -> str:
 def capital(text: str) -> str:
     """The text with a capital letter in front; what follows stays as it is."""
     return text[:1].upper() + text[1:]
-
-
-def is_whole(values: Array) -> bool:
-    """Whether every number is a whole one, so that sums are exact."""
-    return bool(np.isfinite(values).all() and (values == np.round(values)).all())

@@ -80,7 +80,7 @@ class Layer:
     #: True where forward takes a list of arrays and backward returns one.
     takes_list: bool = False
     #: True where an image (H, W, C) may be passed instead of a batch.
-    takes_single_images: ClassVar[bool] = False
+    takes_single_images: bool = False
     trainable: bool
 
     def __new__(cls, *_: Any, **arguments: Any) -> Self:
@@ -178,16 +178,25 @@ class Layer:
         return node.output
 
     @property
+    def input(self) -> Any:
+        """The symbolic tensor, or list of them, this layer was called on in its network; errors as `output`."""
+        call = self._only_call()
+        return call.inputs if self.takes_list else call.inputs[0] if call.inputs else call.output
+
+    @property
     def output(self) -> Any:
         """The symbolic tensor this layer returned in its network: `Model(model.input, layer.output)` computes it.
 
         Raises:
             ValueError: if the layer was called on no symbolic tensor, or on several.
         """
+        return self._only_call().output
+
+    def _only_call(self) -> Node:
         if len(self.calls) != 1:
             way_out = "Keep the tensor that the call returns."
             raise ValueError(sentence(self.title, "one call on a symbolic tensor", f"{len(self.calls)} calls", way_out))
-        return self.calls[0].output
+        return self.calls[0]
 
     def check_input_shape(self, shape: Any) -> None:
         """Raise ValueError unless arrays of this shape, batch axis included, may enter the layer."""

@@ -131,6 +131,9 @@ class Arrays:
         if self._endless is not None:
             self._endless = self._passes(**state)
 
+    def close(self) -> None:
+        """Nothing is held that others wait for."""
+
     def _passes(self, began: Mapping[str, Any] | None = None, taken: int = 0) -> Iterator[Batch]:
         """Pass after pass; the first one as it began, without the batches that were taken from it."""
         while True:
@@ -335,6 +338,10 @@ class Stream:
         if self._shuffling is not None:
             self._shuffling.set_state(state["order"])
         self._taken = state["taken"]
+
+    def close(self) -> None:
+        """Let go of a pass that has begun, and so of the threads that work on it."""
+        self._leave()
 
     def _state(self) -> dict[str, Any]:
         order = None if self._shuffling is None else self._shuffling.get_state()

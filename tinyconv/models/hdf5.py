@@ -50,7 +50,7 @@ def inside(parent: Any, path: str) -> Any:
         if link is None:
             raise ValueError(f"nothing at {path}")
         if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"a {type(link).__name__} at {path}, which may lead out of the file")
+            raise ValueError(f"a link at {path} ({type(link).__name__}), which may lead out of the file")
         parent = parent[name]
     return parent
 

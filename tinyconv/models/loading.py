@@ -48,6 +48,10 @@ _SIGNATURES = {
     ZIP: "a zip that is cut off or damaged",
 }
 
+#: Characters of an error that are told at most, for it may quote what the file holds.
+LONGEST_MESSAGE = 1000
+#: What contents raise that are not those of a model.
+_MISFITS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError)
 #: What JSON, text and zip files raise that are not whole.
 _DAMAGES = (json.JSONDecodeError, UnicodeError, zipfile.BadZipFile, zlib.error, EOFError)
 
@@ -230,14 +234,14 @@ def _explained(path: Path, expected: str, way_out: str = "") -> Iterator[None]:
     """Errors on damaged or hostile contents, as one ValueError that begins with the path."""
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError, *_DAMAGES) as error:
+    except (*_MISFITS, *_DAMAGES) as error:
         if str(error).startswith(f"{path}: "):
             raise
         if isinstance(error, ValueError) and not isinstance(error, _DAMAGES):
             received = str(error)
         else:
             received = f"what looks like a damaged file ({type(error).__name__}: {error})"
-        raise ValueError(sentence(str(path), expected, received, way_out)) from error
+        raise ValueError(sentence(str(path), expected, received[:LONGEST_MESSAGE], way_out)) from error
 
 
 def _check_sizes(model: Any, stored: int) -> None:

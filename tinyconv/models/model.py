@@ -40,10 +40,8 @@ class Model(Trainer):
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any) -> None:
         if inputs is None or outputs is None:
-            way_out = (
-                "A network that is a class with call() has no way back here: write Model(inputs, outputs) or Sequential, "
-                "and what is new in it as a subclass of tinyconv.layers.Layer with forward and backward."
-            )
+            way_out = "Networks are made by Model(inputs, outputs) or Sequential, not by a call() of one's own. "
+            way_out += "Layers of your own are subclasses of tinyconv.layers.Layer with forward and backward."
             raise TypeError(sentence(type(self).__name__, "inputs= and outputs= as symbolic tensors", "none", way_out))
         super().__init__(name=name or _automatic_name(type(self)), **kwargs)
         self._connect(inputs, outputs)

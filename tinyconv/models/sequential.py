@@ -119,6 +119,7 @@ class Sequential(Model):
         elif self._connected:
             self._disconnect()
         self.layers = layers
+        self.takes_single_images = any(layer.takes_single_images for layer in layers)
         self._forget_network()
 
     def _disconnect(self) -> None:
@@ -151,7 +152,8 @@ class Sequential(Model):
         """Run on an array and return the output; on a symbolic tensor, become part of another network."""
         if not self._connected:
             shape = x.shape if hasattr(x, "shape") else np.shape(x)
-            self._extend(self.layers, InputLayer(tuple(shape[1:])))
+            sample = shape if self.takes_single_images and len(shape) == 3 else shape[1:]
+            self._extend(self.layers, InputLayer(tuple(sample)))
         return super().__call__(x, training)
 
 

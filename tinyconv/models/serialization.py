@@ -72,7 +72,7 @@ def describe_model(model: Any) -> Entry:
     config = {"name": model.name, "trainable": model.trainable, **config}
     if not own:
         place, name = type(model).__module__, type(model).__name__
-    registered = registered_name(type(model)) if not own else None if name == "Sequential" else name
+    registered = registered_name(name) if not own else None if name == "Sequential" else name
     return {"module": place, "class_name": name, "config": config, "registered_name": registered}
 
 
@@ -104,7 +104,7 @@ def _describe(thing: Any, config: Mapping[str, Any]) -> Entry:
     kind = next((kind for kind, classes in _CLASSES.items() if classes.get(name) is type(thing)), None)
     place = type(thing).__module__ if kind is None else "tinyconv.layers" if name in _OURS else _MODULES[kind][1]
     config = {key: _plain(key, value) for key, value in config.items()}
-    registered = registered_name(type(thing)) if kind is None or name in _OURS else None
+    registered = registered_name(name) if kind is None or name in _OURS else None
     return {"module": place, "class_name": name, "config": config, "registered_name": registered}
 
 
@@ -115,8 +115,9 @@ def _plain(key: str, value: Any) -> Any:
     kind = _kind_of(key)
     if kind is None or not isinstance(value, Mapping) or "class_name" not in value:
         return value
-    place = _MODULES[kind][1]
-    return {"module": place, **value, "registered_name": None}
+    name = value["class_name"]
+    registered = None if name in _CLASSES[kind] else registered_name(name)
+    return {"module": _MODULES[kind][1], **value, "registered_name": registered}
 
 
 def _describe_layer(layer: Layer) -> Entry:
@@ -193,9 +194,10 @@ class Reader:
     """
 
     def __init__(self, custom_objects: Mapping[str, type] | None = None) -> None:
-        registered = get_custom_objects()
-        alone = {name.rpartition(">")[2]: cls for name, cls in registered.items()}  # without the package
-        self.custom = {**alone, **registered, **(custom_objects or {})}
+        given = get_custom_objects() | dict(custom_objects or {})
+        self.custom = {
+            name.rpartition(">")[2]: cls for name, cls in given.items()
+        } | given  # "package>Class" or "Class"
 
     def read(self, kind: str, entry: Any) -> Any:
         """The object of an entry; names and None stay what they are.
@@ -243,6 +245,8 @@ class Reader:
         kind = _kind_of(key)
         if key == "dtype" and isinstance(value, Mapping):  # a dtype policy of Keras
             return value["config"]["name"]
+        if isinstance(value, Mapping) and value.get("class_name") == "function":
+            return value["config"]
         if kind is not None and isinstance(value, Mapping) and "class_name" in value:
             return self.read(kind, value)
         return tuple(value) if isinstance(value, list) and key == "noise_shape" else value

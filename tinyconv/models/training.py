@@ -5,7 +5,7 @@ Epochs of steps, with data from wherever the user has them, callbacks, validatio
 """
 
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -93,8 +93,9 @@ class Trainer(Layer):
 
         Raises:
             ValueError: for an unknown name, or a loss that does not fit its output (no softmax before a loss on
-                probabilities, for example), if the network is known already; otherwise at the first data.
-            TypeError: for an unknown argument, and for loss_weights, which stands before metrics, that are no numbers.
+                probabilities, for example), if the network is known already; otherwise at the first data. For
+                loss_weights that are no numbers, at once.
+            TypeError: for an unknown argument.
         """
         reject_unknown_arguments(self.compile, unknown)
         _check_numbers(loss_weights, self.title)
@@ -202,6 +203,8 @@ class Trainer(Layer):
                 hooks.on_train_end(logs)
         finally:
             self.training_batches = self.training_callbacks = None
+            for data in filter(None, (batches, held_out)):
+                data.close()
         return history
 
     def evaluate(
@@ -231,7 +234,7 @@ class Trainer(Layer):
         learner = self._get_ready(batches.first, "evaluate")
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "steps": batches.steps})
-        with config.limited_threads(), progress:
+        with config.limited_threads(), progress, closing(batches):
             logs = self._evaluate(learner, batches, hooks, progress)
         progress.finish(logs)
         return logs if return_dict else _listed(logs)
@@ -257,7 +260,7 @@ class Trainer(Layer):
         progress = Progress(batches.steps, verbose)
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "steps": batches.steps})
         found: list[list[Array]] = []
-        with config.limited_threads(), progress:
+        with config.limited_threads(), progress, closing(batches):
             hooks.on_predict_begin()
             for i, batch in enumerate(progress.watch(batches)):
                 self._check_shapes(batch)
@@ -470,12 +473,12 @@ class Trainer(Layer):
 
 
 def _check_numbers(loss_weights: Any, where: str) -> None:
-    """TypeError for metrics in their place."""
+    """ValueError for metrics in the place of loss_weights."""
     given = loss_weights.values() if isinstance(loss_weights, Mapping) else loss_weights
     for one in given if isinstance(given, Collection) and not isinstance(given, str) else [given]:
         if one is not None and not isinstance(one, int | float | np.number):
             way_out = 'Metrics are given by name: metrics=["accuracy"].'
-            raise TypeError(sentence(where, "numbers as loss_weights, the third argument", repr(one), way_out))
+            raise ValueError(sentence(where, "numbers as loss_weights, the third argument", repr(one), way_out))
 
 
 def _validates(freq: int | Collection[int]) -> Callable[[int], bool]:

@@ -62,7 +62,7 @@ def saliency(model: Model, x: Any, class_: int | None = None, labels: Sequence[s
     _with_bar(panels[2], size, limits(size))
     panels[2].set_title("how much, up or down" + ", largest channel" * (image.shape[-1] > 1), loc="left", fontsize=10)
     figure.suptitle(f"Which pixels matter for {name} (score {found.value:.3g})", **_TITLE)
-    row, column = np.unravel_index(np.nanargmax(size), size.shape)
+    row, column = np.unravel_index(np.nan_to_num(size).argmax(), size.shape)
     return described(figure, f"The pixels that change the score of {name}, most of all row {row}, column {column}.")
 
 
@@ -148,7 +148,7 @@ def _with_bar(axes: "Axes", pixels: Array, ends: Ends) -> None:
 
 def _region(cam: Array) -> str:
     """The ninth of the picture where the largest number of (h, w) is."""
-    row, column = np.unravel_index(np.nanargmax(cam), cam.shape)
+    row, column = np.unravel_index(np.nan_to_num(cam).argmax(), cam.shape)
     down = ("at the top", "in the middle", "at the bottom")[3 * int(row) // cam.shape[0]]
     across = ("on the left", "", "on the right")[3 * int(column) // cam.shape[1]]
     return f"{down} {across}".rstrip()

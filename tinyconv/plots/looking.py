@@ -162,8 +162,16 @@ def probabilities(model: Model, x: Array) -> Array | None:
 
 
 def class_name(class_: int, labels: Sequence[str] | None) -> str:
-    """The name of a class, or its number."""
-    return f"{class_}" if labels is None else str(labels[class_])
+    """The name of a class, or its number.
+
+    Raises:
+        ValueError: if there are too few labels.
+    """
+    if labels is None:
+        return f"{class_}"
+    if class_ >= len(labels):
+        raise ValueError(sentence("labels", f"a name for class {class_}", f"{len(labels)} labels"))
+    return str(labels[class_])
 
 
 def _activation_name(output: SymbolicTensor) -> str:

@@ -9,7 +9,7 @@ The names are those of ``tf.data.Dataset``. Elements are arrays, or tuples and d
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice, repeat
 from typing import Any
@@ -68,13 +68,11 @@ class Dataset:
         return Dataset(lambda: map(partial(_sample, tensors), range(n)), n)
 
     @staticmethod
-    def zip(*datasets: "Dataset") -> "Dataset":
-        """Pairs of one element of each data set, as long as the shortest lasts; they may come as a tuple."""
-        parts = datasets[0] if len(datasets) == 1 else datasets
-        lengths = [part._length for part in parts]
-        length = None if None in lengths else min(lengths)
+    def zip(*datasets: Any) -> "Dataset":
+        """Tuples of one element of each data set, as long as the shortest lasts. They may be passed as one tuple."""
+        parts = datasets[0] if isinstance(datasets[0], tuple) else datasets
         stateful = [one for part in parts for one in part._stateful]
-        return Dataset(lambda: zip(*parts, strict=False), length, stateful)
+        return Dataset(lambda: zip(*parts, strict=False), _length(min, parts), stateful)
 
     # Walking
 
@@ -169,8 +167,8 @@ class Dataset:
 
     def concatenate(self, dataset: "Dataset") -> "Dataset":
         """The elements of this data set, and then those of another one."""
-        length = None if None in (self._length, dataset._length) else self._length + dataset._length
-        return Dataset(lambda: chain(self, dataset), length, [*self._stateful, *dataset._stateful], self.class_names)
+        stateful = [*self._stateful, *dataset._stateful]
+        return Dataset(lambda: chain(self, dataset), _length(sum, [self, dataset]), stateful, self.class_names)
 
     def shuffle(self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool = True) -> "Dataset":
         """Another order, a new one in each pass.
@@ -364,6 +362,12 @@ def _each(function: Callable[..., Any], *elements: Any) -> Any:
 def _sample(batch: Any, i: int) -> Any:
     """Sample i of a batch."""
     return _each(lambda a: tensor(a[i]), batch)
+
+
+def _length(together: Callable[[list[float]], float], parts: Sequence[Dataset]) -> float | None:
+    """The number of elements of several data sets together, unless that of one is not known."""
+    known = [part._length for part in parts if part._length is not None]
+    return together(known) if len(known) == len(parts) else None
 
 
 def _unknown(n: float) -> float | None:

@@ -6,12 +6,13 @@ The functions have Keras's names, arguments and results. Pillow decodes; what it
                             where Keras cuts off at 255 and shows white
     CMYK                    the colours that Pillow computes from the four inks, without a colour profile
     palette, transparency   the colours of the palette; "rgba" keeps the transparency, "rgb" drops it
+    floating point          cut off at 0 and 255
     animation               the first picture
     EXIF orientation        not looked at, as in Keras; with upright=True the image is turned as it says
     damaged, cut short      an error that names the file; nothing is guessed
 
-An array is resized by `resize`, as TensorFlow does it; an image of Pillow's by `resized`, as Pillow does it, which
-also averages where it makes an image smaller. Both are given a size as (height, width).
+An image is resized as Pillow does it, which averages where it makes one smaller. `tinyconv.preprocessing.resizing` does
+it to arrays, as TensorFlow does.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import io
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -39,15 +40,15 @@ __all__ = [
     "array_to_img",
     "converted",
     "eight_bits",
+    "has_channels_last",
     "img_to_array",
+    "is_deep",
     "load_img",
+    "opened",
     "read_image",
-    "resize",
     "resized",
     "save_img",
-    "smart_resize",
     "turned",
-    "why_unreadable",
 ]
 
 Source = str | bytes | os.PathLike[str] | zipfile.Path | io.BytesIO
@@ -98,7 +99,7 @@ def load_img(
     lookup("color_mode", color_mode, _MODES)
     lookup("interpolation", interpolation, _RESAMPLINGS)
     size = None if target_size is None else pair(target_size, "target_size", "load_img")
-    with _opened(path) as image:
+    with opened(path) as image:
         image.load()
         image = converted(turned(image) if upright else image, color_mode)
         return image if size is None else resized(image, size, interpolation, keep_aspect_ratio)
@@ -112,26 +113,30 @@ def read_image(file: Source, size: tuple[int, int]) -> Array:
     Raises:
         FileNotFoundError, UnreadableImageError: as `load_img`.
     """
-    with _opened(file) as image:
+    with opened(file) as image:
         image.draft("RGB", (2 * max(size), 2 * max(size)))
         return np.asarray(resized(converted(turned(image), "rgb"), size, "bilinear"))  # (H, W, 3)
 
 
 @contextlib.contextmanager
-def _opened(source: Source) -> "Iterator[Image]":
-    """The image of a file, not decoded yet. What goes wrong meanwhile becomes an error that names the file."""
+def opened(source: Source) -> "Iterator[Image]":
+    """The image of a file, not decoded yet. What goes wrong in the block becomes an error that names the file.
+
+    Raises:
+        FileNotFoundError, UnreadableImageError: as `load_img`.
+    """
     from PIL import Image
 
     named = f"image {_name(source)}"
     try:
         yield Image.open(io.BytesIO(_contents(source)))
     except FileNotFoundError as error:
-        raise FileNotFoundError(sentence(named, "a file that Pillow can read", why_unreadable(error))) from error
+        raise FileNotFoundError(sentence(named, "a file that Pillow can read", _why_unreadable(error))) from error
     except Warning:
         raise  # nothing is wrong with the file: somebody asked for warnings to be errors
     except Exception as error:  # Pillow has no common error for damaged files: OSError, SyntaxError, struct.error, ...
         way_out = _WAYS_OUT.get(type(error).__name__, "Remove or replace it.")
-        text = sentence(named, "a file that Pillow can read", why_unreadable(error), way_out)
+        text = sentence(named, "a file that Pillow can read", _why_unreadable(error), way_out)
         raise UnreadableImageError(text) from error
 
 
@@ -156,7 +161,7 @@ def _name(source: Source) -> str:
     raise TypeError(sentence("load_img", f"{kinds} as path", type(source).__name__))
 
 
-def why_unreadable(error: Exception) -> str:
+def _why_unreadable(error: Exception) -> str:
     """What Pillow or the system says of a file that cannot be read, in words for the user."""
     from PIL import Image, UnidentifiedImageError
 
@@ -186,20 +191,25 @@ def turned(image: "Image") -> "Image":
 def converted(image: "Image", color_mode: str) -> "Image":
     """The image in another colour mode; see the table at the head of this file."""
     mode = _MODES[color_mode]
-    deep = image.mode.startswith("I")  # 16 or 32 bits a pixel
-    if image.mode == mode or (deep and mode == "L"):
+    if image.mode == mode or (is_deep(image) and mode == "L"):
         return image
-    if deep:
-        image = eight_bits(image)
+    image = eight_bits(image)
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # the way that Pillow asks for, in a warning, where one goes to RGB at once
     return image.convert(mode)
 
 
+def is_deep(image: "Image") -> bool:
+    """Whether it is a grey image of 16 or 32 bits a pixel."""
+    return image.mode.startswith("I")
+
+
 def eight_bits(image: "Image") -> "Image":
-    """A grey image of 16 bits a pixel with 8 bits: 0 to 65535 becomes 0 to 255."""
+    """A grey image of 16 bits a pixel with 8 bits: 0 to 65535 becomes 0 to 255. Others stay as they are."""
     from PIL import Image
 
+    if not is_deep(image):
+        return image
     return Image.fromarray(((np.asarray(image).astype(np.int64) + 128) // 257).clip(0, 255).astype(np.uint8))
 
 
@@ -230,7 +240,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
         data_format: where the channels are to be; last unless given.
         dtype: of the result, `config.floatx()` unless given. The values stay: 0 to 255 for usual images.
     """
-    last = _channels_last(data_format, "img_to_array")
+    last = has_channels_last(data_format, "img_to_array")
     if isinstance(img, str | bytes | os.PathLike):
         raise TypeError(sentence("img_to_array", "an image", f"the path {_name(img)!r}", "Read it first: load_img()."))
     x = np.asarray(img, dtype or config.floatx())
@@ -256,7 +266,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     """
     from PIL import Image
 
-    last = _channels_last(data_format, "array_to_img")
+    last = has_channels_last(data_format, "array_to_img")
     x = np.asarray(x, dtype or config.floatx())
     if x.ndim != 3:
         way_out = "Take one image of a batch: x[0]." if x.ndim == 4 else "Add the channel: x[..., None]."
@@ -330,95 +340,9 @@ def _encoded(image: "Image", file_format: str, where: str, settings: dict[str, A
     return file.getvalue()
 
 
-def _channels_last(data_format: str | None, where: str) -> bool:
+def has_channels_last(data_format: str | None, where: str) -> bool:
+    """Whether it is (H, W, C), and not (C, H, W). ValueError for what is neither."""
     if data_format not in (None, "channels_last", "channels_first"):
         expected = "data_format='channels_last' or 'channels_first'"
         raise ValueError(sentence(where, expected, f"data_format={data_format!r}"))
     return data_format != "channels_first"
-
-
-# Resizing arrays
-
-#: Weight of a pixel at a distance from the place looked at, and the distance where it ends.
-_KERNELS: dict[str, tuple[Callable[[Array], Array], int]] = {
-    "bilinear": (lambda d: 1 - d, 1),
-    "bicubic": (lambda d: np.where(d < 1, (1.5 * d - 2.5) * d * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2), 2),
-    "lanczos3": (lambda d: np.sinc(d) * np.sinc(d / 3), 3),
-    "lanczos5": (lambda d: np.sinc(d) * np.sinc(d / 5), 5),
-}
-
-
-def smart_resize(
-    x: Any, size: tuple[int, int], interpolation: str = "bilinear", data_format: str | None = "channels_last"
-) -> Array:
-    """Cut the largest part of the right proportions from the middle of an image, and resize it.
-
-    So nothing is distorted: (340, 500) to (200, 200) takes the middle (340, 340).
-
-    Args:
-        x: (H, W, C), or a batch (N, H, W, C).
-        size: (height, width) of the result.
-        interpolation: as `resize`.
-        data_format: "channels_first" for (C, H, W) and (N, C, H, W).
-
-    Returns:
-        float32, or the type of ``x`` with interpolation="nearest".
-    """
-    last = _channels_last(data_format, "smart_resize")
-    height, width = pair(size, "size", "smart_resize")
-    x = np.asarray(x)
-    if x.ndim not in (3, 4):
-        raise ValueError(sentence("smart_resize", "(H, W, C) or (N, H, W, C)", f"x.shape={x.shape}"))
-    x = x if last else np.moveaxis(x, -3, -1)  # (..., H, W, C)
-    h, w = x.shape[-3:-1]
-    crop_height = max(min(h, int(float(w * height) / width)), 1)
-    crop_width = max(min(w, int(float(h * width) / height)), 1)
-    top, left = (h - crop_height) // 2, (w - crop_width) // 2
-    cut = x[..., top : top + crop_height, left : left + crop_width, :]  # (..., crop_height, crop_width, C)
-    y = resize(cut, (height, width), interpolation)  # (..., height, width, C)
-    return y if last else np.moveaxis(y, -1, -3)
-
-
-def resize(images: Array, size: tuple[int, int], interpolation: str = "bilinear") -> Array:
-    """Images (..., H, W, C) at another height and width, as ``tf.image.resize`` computes them.
-
-    A pixel is a small square, and the value stands for its middle. Each pixel of the result looks at the place of its
-    middle and weighs the pixels around it; beyond the border there is none. Nothing is averaged: an image made much
-    smaller skips pixels.
-
-    Args:
-        images: any number of them.
-        size: (height, width).
-        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
-
-    Returns:
-        (..., height, width, C) float32 (float64 stays), or the type of ``images`` with interpolation="nearest".
-
-    >>> resize(np.array([[[0.0], [4.0]]]), (1, 4)).ravel()
-    array([0., 1., 3., 4.])
-    """
-    lookup("interpolation", interpolation, {**_KERNELS, "nearest": None})
-    if interpolation != "nearest":
-        images = images.astype(np.result_type(images.dtype, np.float32) if images.dtype.kind == "f" else np.float32)
-    for axis, length in zip((-3, -2), size, strict=True):
-        if images.shape[axis] != length:
-            images = _resize_axis(images, axis, length, interpolation)
-    return images
-
-
-def _resize_axis(images: Array, axis: int, length: int, interpolation: str) -> Array:
-    """One axis at another length: for each place in the result, a few pixels and their weights."""
-    n = images.shape[axis]
-    middle = (np.arange(length) + 0.5) * (n / length)  # (length,): each place of the result in the image, 0 to n
-    if interpolation == "nearest":
-        return images.take(np.floor(middle).astype(int).clip(0, n - 1), axis)
-    kernel, radius = _KERNELS[interpolation]
-    pixels = np.ceil(middle - radius - 0.5).astype(int)[:, np.newaxis] + np.arange(2 * radius)  # (length, taps)
-    distance = np.abs(pixels + 0.5 - middle[:, np.newaxis])  # (length, taps)
-    weights = np.where((pixels >= 0) & (pixels < n) & (distance < radius), kernel(distance), 0)
-    weights = (weights / weights.sum(1, keepdims=True)).astype(images.dtype)
-    pixels, along = pixels.clip(0, n - 1), (length,) + (1,) * (-axis - 1)
-    total = images.take(pixels[:, 0], axis) * weights[:, 0].reshape(along)  # (..., length, ...)
-    for tap in range(1, 2 * radius):
-        total += images.take(pixels[:, tap], axis) * weights[:, tap].reshape(along)
-    return total

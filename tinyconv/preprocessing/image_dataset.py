@@ -20,8 +20,9 @@ from tinyconv.checks import channels_last, lookup, positive, sentence
 from tinyconv.geometry import pair
 from tinyconv.preprocessing.background import in_background
 from tinyconv.preprocessing.dataset import Dataset, Shuffling
-from tinyconv.preprocessing.files import eight_bits, load_img, resize, smart_resize
+from tinyconv.preprocessing.files import eight_bits, load_img
 from tinyconv.preprocessing.folders import list_images
+from tinyconv.preprocessing.resizing import resize, smart_resize
 from tinyconv.preprocessing.split import shuffled
 from tinyconv.tensor import tensor
 
@@ -221,8 +222,7 @@ def _walk(
 
 def _read(path: str, color_mode: str, change: Callable[[Array], Array]) -> Array:
     """An image file as (height, width, channels), 0 to 255."""
-    image = load_img(path, color_mode)
-    pixels = np.asarray(eight_bits(image) if image.mode.startswith("I") else image)  # (H, W) or (H, W, C)
+    pixels = np.asarray(eight_bits(load_img(path, color_mode)))  # (H, W) or (H, W, C)
     return change(pixels[..., None] if pixels.ndim == 2 else pixels)
 
 

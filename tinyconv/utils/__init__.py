@@ -8,8 +8,10 @@ from tinyconv.preprocessing.files import array_to_img, img_to_array, load_img, s
 from tinyconv.preprocessing.image_dataset import image_dataset_from_directory
 from tinyconv.preprocessing.tables import normalize, to_categorical
 from tinyconv.registry import custom_object_scope, get_custom_objects, register_keras_serializable
+from tinyconv.registry import custom_object_scope as CustomObjectScope
 
 __all__ = [
+    "CustomObjectScope",
     "PyDataset",
     "Sequence",
     "array_to_img",

@@ -48,15 +48,18 @@ function showGrid(host, { title, rows, rowNames, columnNames, small }) {
 function newTable(title, rows, rowNames, columnNames, small) {
   const table = element("table", { role: "grid", "aria-label": title, class: small ? "grid small" : "grid" });
   table.append(element("caption", {}, title));
-  const head = element("tr", {}, element("td", { class: "corner" }));
-  head.append(...columnNames.map((name) => element("th", { scope: "col" }, String(name))));
+  const head = element("tr", {}, element("td"), ...columnNames.map((name) => heading(name, "col")));
   table.append(element("thead", {}, head));
   const body = element("tbody");
   rows.forEach((row, i) => {
-    body.append(element("tr", {}, element("th", { scope: "row" }, String(rowNames[i])), ...row.map(newCell)));
+    body.append(element("tr", {}, heading(rowNames[i], "row"), ...row.map(newCell)));
   });
   table.append(body);
   return table;
+}
+
+function heading(name, scope) {
+  return name === "" ? element("td") : element("th", { scope }, String(name));
 }
 
 function newCell(cell) {
@@ -101,10 +104,10 @@ function keepOneTabStop(table) {
   const controls = controlsOf(table);
   const chosen = table.querySelector("td.current > button");
   const stop = table.contains(document.activeElement) ? document.activeElement : chosen;
-  setTabStop(table, controls, controls.includes(stop) ? stop : (controls.find((c) => c.tabIndex === 0) ?? controls[0]));
+  setTabStop(controls, controls.includes(stop) ? stop : (controls.find((c) => c.tabIndex === 0) ?? controls[0]));
 }
 
-function setTabStop(table, controls, stop) {
+function setTabStop(controls, stop) {
   controls.forEach((control) => {
     control.tabIndex = control === stop ? 0 : -1;
   });

@@ -113,7 +113,8 @@ function touchedBy(name, at, net, run) {
     const padded = pairs.length - pixels ? `, and padding ${count(pairs.length - pixels, "time")}` : "";
     return { links, words: `${place("k", at, channels)} touches ${count(pixels, "pixel")} of x, one for each cell of y${padded}.` };
   }
-  const felt = listed(pairs.map(({ i, j }) => place("y", [i, j])));
+  const cells = pairs.map(({ i, j }) => place("y", [i, j])).reverse(); // the last weight meets the pixel first
+  const felt = cells.length > 9 ? `from ${cells[0]} to ${cells.at(-1)}` : listed(cells);
   return { links, words: `${place("x", at, channels)} is felt by ${count(pairs.length, "cell")} of y${felt && `: ${felt}`}.` };
 }
 
@@ -137,16 +138,22 @@ function arithmeticOf(selection, net, run, grads) {
     const rows = grads.dY.map((row, i) => [`row ${i} of dY`, row.map((value) => ({ a: value, product: value }))]);
     return sumArithmetic(name, "db", grads.db, rows);
   }
-  const lines = groupedTerms(kind, termsOf(selection, net, run, grads), channels);
+  const lines = groupedTerms(kind, termsOf(selection, net, run, grads), net.k.length, channels);
   if (kind === "y") return sumArithmetic(name, spokenName, run.y[cell[0]][cell[1]], lines, net.b);
   return sumArithmetic(name, spokenName, grads[kind][cell[0]][cell[1]][cell[2]], lines);
 }
 
 /** Products in lines as they stand in their window: a line for each row of the kernel, or of dY. */
-function groupedTerms(kind, terms, channels) {
-  const lines = new Map();
+function groupedTerms(kind, terms, rows, channels) {
+  const headings = {
+    y: (term) => `${channels > 1 ? `channel ${term.c}, ` : ""}row ${term.u} of k`,
+    dK: (term) => `row ${term.i} of dY`,
+    dX: (term) => `row ${term.u} of k`,
+  };
+  // dX: also the rows that never meet the pixel, so that the page keeps its shape from step to step.
+  const lines = new Map(kind === "dX" ? Array.from({ length: rows }, (_, u) => [headings.dX({ u }), []]) : []);
   for (const term of terms) {
-    const heading = kind === "dK" ? `row ${term.i} of dY` : `${channels > 1 ? `channel ${term.c}, ` : ""}row ${term.u} of k`;
+    const heading = headings[kind](term);
     lines.set(heading, [...(lines.get(heading) ?? []), term]);
   }
   return [...lines];
@@ -157,7 +164,8 @@ function sumArithmetic(name, spokenName, value, lines, bias) {
   const short = shortSum(terms, bias);
   const closing = `= ${short}${short === bracketed(value) ? "" : ` = ${number(value)}`}`;
   const few = terms.filter((term) => term.product).length <= 12;
-  const words = few ? ` = ${short}` : `, the sum of ${count(terms.length, "product")}`;
+  const products = few ? ` = ${short}` : `, the sum of ${count(terms.length, "product")}`;
+  const words = short === bracketed(value) ? "" : products;
   return { name, value, lines, bias, closing, spoken: aloud(`${spokenName}: ${number(value)}${words}`) };
 }
 

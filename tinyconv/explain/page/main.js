@@ -112,7 +112,7 @@ function stepByKey(event) {
 
 /** {name, at} of the array's cell that an element stands in. */
 function cellAt(target) {
-  const cell = target instanceof Element && target.closest("[data-name]");
+  const cell = target instanceof Element ? target.closest("[data-name]") : null;
   return cell && { name: cell.dataset.name, at: cell.dataset.at.split(" ").filter(Boolean).map(Number) };
 }
 
@@ -185,10 +185,13 @@ function addTyping() {
   });
 }
 
-// Pointing
+// Pointing, by the pointer or by the focus: whichever moved last. A page that scrolls under the pointer says nothing.
 
-function point(event) {
-  const cell = cellAt(event.target);
+let hovered = null;
+let focused = null;
+
+function point() {
+  const cell = cellAt(hovered) ?? cellAt(focused);
   const name = { x: "x", k: "k", dX: "x", dK: "k" }[cell?.name];
   const pointed = name ? { name, at: cell.at } : null;
   if (JSON.stringify(pointed) === JSON.stringify(app.view.pointed)) return;
@@ -197,16 +200,29 @@ function point(event) {
 }
 
 function addPointing() {
-  document.addEventListener("pointerover", point);
-  document.addEventListener("focusin", (event) => {
-    point(event);
-    const table = event.target.closest("table.grid");
-    if (table) setTabStop(table, controlsOf(table), event.target);
-    if (event.target.matches("td > input")) event.target.select();
-    // The arrow keys choose while they move, but passing with the Tab key leaves another choice alone.
-    const cell = event.target.matches("td > button:focus-visible") && cellAt(event.target);
-    if (cell?.name === app.view.kind) choose(cell.name, cell.at);
+  document.addEventListener("pointermove", (event) => {
+    hovered = event.target;
+    point();
   });
+  document.addEventListener("focusout", (event) => {
+    focused = event.relatedTarget;
+    point();
+  });
+  document.addEventListener("focusin", (event) => {
+    hovered = null;
+    focused = event.target;
+    point();
+    enterGrid(event.target);
+  });
+}
+
+function enterGrid(target) {
+  const table = target.closest("table.grid");
+  if (table) setTabStop(controlsOf(table), target);
+  if (target.matches("td > input")) target.select();
+  // The arrow keys choose while they move, but passing with the Tab key leaves another choice alone.
+  const cell = target.matches("td > button:focus-visible") && cellAt(target);
+  if (cell?.name === app.view.kind) choose(cell.name, cell.at);
 }
 
 // Controls, tabs, presets

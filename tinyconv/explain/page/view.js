@@ -132,18 +132,18 @@ function showStage(scene) {
   while (host.children.length > channels) host.lastChild.remove();
   while (host.children.length < channels) host.append(channelRow());
   for (let c = 0; c < channels; c++) showChannel(scene, host.children[c], c);
-  const map = { name: "y", title: `map y, ${net.relu || net.pool.kind !== "none" ? "before the rest" : "x ∗ k + b"}` };
-  showGrid(find("map"), numberGrid(scene, { ...map, values: run.y, mode: "pick", small: false }));
+  showGrid(find("map"), numberGrid(scene, { name: "y", title: "map y", values: run.y, mode: "pick", small: false }));
   updateField(find("bias"), number(net.b));
   find("bias").classList.toggle("current", scene.selection.kind === "db");
   find("turn").checked = net.turn;
   setText("turn-note", turnNote(net));
-  setText("hint", scene.touched?.words ?? "Point at a weight or a pixel, or move the focus there, to light up what it touches.");
+  setText("hint", scene.touched?.words ?? "");
 }
 
 function channelRow() {
   const sign = element("span", { class: "sign", "aria-hidden": "true" }, "∗");
-  return element("div", { class: "stage" }, element("div"), sign, element("div"), element("div"));
+  const kernels = element("div", { class: "kernels" }, element("div"), element("div"));
+  return element("div", { class: "stage" }, element("div"), sign, kernels);
 }
 
 function showChannel(scene, row, channel) {
@@ -153,25 +153,27 @@ function showChannel(scene, row, channel) {
     const cellKey = key(i, j, channel);
     return { marks: ["padding", ...links.marksOf("x", cellKey)], note: links.noteOf("x", cellKey) };
   };
-  showGrid(row.children[0], padded(numberGrid(scene, x), run.window, lengths, "0", padding));
+  const image = padded(numberGrid(scene, x), run.window, lengths, "0", padding);
+  showGrid(row.children[0], { ...image, small: scene.channels > 1 || image.columnNames.length > 8 });
   const k = { name: "k", title: titled("kernel k", channel, scene), values: channelOf(net.k, channel), mode: "edit", channel };
-  showGrid(row.children[2], numberGrid(scene, k));
+  const [typed, turnedBelow] = row.children[2].children;
+  showGrid(typed, numberGrid(scene, k));
   const used = { name: "used", title: "k turned, as used", values: channelOf(run.k, channel), channel };
-  showGrids(row.children[3], net.turn ? [numberGrid(scene, used)] : []);
+  showGrids(turnedBelow, net.turn ? [numberGrid(scene, used)] : []);
 }
 
 function turnNote(net) {
   const same = JSON.stringify(turned(net.k)) === JSON.stringify(net.k);
-  return same ? "This kernel is its own half-turn, so the switch changes nothing: it cannot tell the two apart." : "";
+  return same ? "This kernel is its own half-turn: it cannot tell the two apart." : "";
 }
 
 // Steps
 
-function showStepper({ cells, index, selection }) {
+function showStepper({ cells, index, selection, channels }) {
   const slider = find("slider");
   slider.max = cells.length - 1;
   slider.value = index;
-  const name = place(selection.kind, selection.cell, 3);
+  const name = place(selection.kind, selection.cell, channels);
   slider.setAttribute("aria-valuetext", name);
   setText("position", `${name}: ${index + 1} of ${cells.length}`);
 }
@@ -197,6 +199,7 @@ function productLines({ lines, bias }) {
 
 function productLine(heading, terms) {
   const line = element("div", { class: "product-line" }, element("span", { class: "quiet" }, heading));
+  if (!terms.length) line.append(element("span", { class: "sign" }), element("span", { class: "product zero" }, "no window"));
   for (const { a, b, product, inside } of terms) {
     const text = b === undefined ? bracketed(a) : `${bracketed(a)} × ${bracketed(b)}`;
     const kind = [product === 0 ? "zero" : "counts", inside === false ? "padding" : ""].join(" ");
@@ -380,6 +383,13 @@ function showIm2col(scene) {
     columnNames: [...columns, "y"],
     rows: [[...matrix[0].map(weight), showOnly("none", [0], "", [])], ...rows],
   });
+  keepInSight(find("im2col"), find("im2col").querySelector("td.current"));
+}
+
+/** Scrolls a box, and only the box, up or down to one of its cells. */
+function keepInSight(box, cell) {
+  const [outer, inner] = [box.getBoundingClientRect(), cell.getBoundingClientRect()];
+  box.scrollTop += Math.min(inner.top - outer.top - 80, 0) + Math.max(inner.bottom - outer.bottom + 20, 0);
 }
 
 function showOnly(name, at, value, marks) {
