@@ -203,6 +203,7 @@ def test_the_animation_of_the_example_is_small_and_the_same_each_time(tmp_path):
     assert len(once) < 200_000
     with Image.open(tmp_path / "once.gif") as picture:
         assert picture.n_frames == 16
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
         lengths = []
         for k in range(16):
             picture.seek(k)

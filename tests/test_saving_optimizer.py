@@ -165,8 +165,11 @@ MISFITS = {
         "learning_rate: expected a number from 0",
     ),
     "a terabyte": (lambda s: replaced(s, "2", shape=(10**6, 10**6), dtype="f4", chunks=True), "1000000, 1000000"),
-    "a link": (lambda s: replaced(s, "2", link=h5py.ExternalLink("/etc/passwd", "/x")), "an? ExternalLink at 2"),
-    "a loop": (lambda s: replaced(s, "2", link=h5py.SoftLink("/optimizer/vars/2")), "a SoftLink at 2"),
+    "a link": (
+        lambda s: replaced(s, "2", link=h5py.ExternalLink("/etc/passwd", "/x")),
+        r"a link at 2 \(ExternalLink\)",
+    ),
+    "a loop": (lambda s: replaced(s, "2", link=h5py.SoftLink("/optimizer/vars/2")), r"a link at 2 \(SoftLink\)"),
 }
 
 

@@ -38,6 +38,15 @@ def test_loss_of_an_epoch_is_the_mean_over_samples():
     np.testing.assert_allclose(history["loss"], [expected], rtol=1e-5)
 
 
+def test_numbers_of_evaluate_have_names():
+    model, (x, y) = two_headed(), two_headed_data()
+    assert model.metrics_names == []
+    model.compile("sgd", ["sparse_categorical_crossentropy", "mse"], metrics={"kind": ["accuracy"], "size": ["mae"]})
+    found = model.evaluate(x, y, verbose=0)
+    assert dict(zip(model.metrics_names, found, strict=True)) == model.evaluate(x, y, verbose=0, return_dict=True)
+    assert model.metrics_names == ["loss", "kind_loss", "size_loss", "kind_accuracy", "size_mae"]
+
+
 def test_loss_holds_the_regularizers():
     model = compiled(convnet(Dense(8, kernel_regularizer="l2", bias_regularizer="l1")))
     penalty = 0.01 * np.square(model.get_weights()[2]).sum()

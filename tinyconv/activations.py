@@ -24,10 +24,6 @@ class Activation:
         """Keras's name of the function."""
         return next(name for name, cls in _CLASSES.items() if cls is type(self))
 
-    @property
-    def __name__(self) -> str:
-        return self.name
-
     def __call__(self, x: Array) -> Array:
         """Any shape -> the same shape and float type."""
         raise NotImplementedError

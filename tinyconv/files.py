@@ -1,4 +1,4 @@
-"""Writing files: to a place that makes sense, and in one step, so that the old file stays until the new one is whole."""
+"""Writing files: to a place that makes sense, and in one step: until the new file is whole, the old one stays."""
 
 import contextlib
 import os

@@ -137,7 +137,7 @@ def _im2col(request: Request) -> Trace:
 
 def _backward(request: Request) -> Trace:
     """Where --mode names a pooling, the gradient comes back through it."""
-    image, kernel, settings = _image(request), _kernel(request), _settings(request, "turned")
+    image, kernel, settings = _image(request), _kernel(request), _settings(request)
     whole = explain.conv(image, kernel, **settings)
     dy = None if request.mode is None else explain.pool_backward(whole.y, **_pool_settings(request)).dx
     return explain.conv_backward(image, kernel, dy, **settings)

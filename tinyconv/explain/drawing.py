@@ -240,4 +240,8 @@ def _palette(pictures: Sequence[Any]) -> Any:
 
     some = [pictures[0], pictures[len(pictures) // 2], pictures[-1]]
     together = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some]))
-    return together.quantize(colors=32, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette: Any = together.quantize(colors=32, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    colours: Array = np.reshape(palette.getpalette(), (-1, 3))  # (32, 3)
+    colours[colours.min(axis=1) > 245] = 255  # paper stays white
+    palette.putpalette(colours.ravel().tolist())
+    return palette

@@ -66,8 +66,8 @@ def _without_places(entry: Entry) -> Entry:
     config = entry["config"]
     if "layers" in config:
         config = config | {"layers": [_without_places(layer) for layer in config["layers"]]}
-    kept = {key: entry[key] for key in ("name", "inbound_nodes") if key in entry}
-    return {"class_name": entry["registered_name"] or entry["class_name"], **kept, "config": config}
+    kept = {key: entry[key] for key in ("class_name", "name", "inbound_nodes") if key in entry}
+    return kept | {"class_name": entry["registered_name"] or entry["class_name"], "config": config}
 
 
 def _put_weights(group: Any, model: Any, version: str) -> None:

@@ -22,7 +22,12 @@ function drawRuler(net, axis, chosen) {
   const unused = unusedLines(window, lengths, axis);
   const words = rulerWords(axis ? "columns" : "rows", lengths[axis], [before, after], places, unused);
   const size = [padded * STEP + 4, 34 + places * ROW];
-  const picture = svg("svg", { viewBox: `0 0 ${size[0]} ${size[1]}`, width: size[0], role: "img", "aria-label": words });
+  const picture = svg("svg", {
+    viewBox: `0 0 ${size[0]} ${size[1]}`,
+    width: size[0],
+    role: "img",
+    "aria-label": words,
+  });
   for (let cell = 0; cell < padded; cell++) picture.append(...rulerCell(cell, cell - before, lengths[axis], unused));
   for (let i = 0; i < places; i++) picture.append(...rulerWindow(window, axis, i, i === chosen));
   return element("figure", {}, picture, element("figcaption", {}, words));
@@ -75,7 +80,10 @@ function drawNudge(lossAt, gradient, epsilon, words) {
     { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, width: PLOT.width, role: "img", "aria-label": words },
     svg("path", { class: "axis", d: `M${PLOT.left} ${PLOT.top}V${PLOT.bottom}H${PLOT.right}` }),
     svg("polyline", { class: "loss", points: nudges.map((e, n) => point(e, losses[n])).join(" ") }),
-    svg("polyline", { class: "promise", points: `${point(-reach, promised(-reach))} ${point(reach, promised(reach))}` }),
+    svg("polyline", {
+      class: "promise",
+      points: `${point(-reach, promised(-reach))} ${point(reach, promised(reach))}`,
+    }),
     svg("circle", { class: "dot", cx: across(0), cy: up(lossAt(0)), r: 4 }),
     svg("circle", { class: "dot ring", cx: across(epsilon), cy: up(lossAt(epsilon)), r: 6 }),
     ...plotWords(reach, low, high, across),

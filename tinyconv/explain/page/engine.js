@@ -51,7 +51,11 @@ function outputSize(n, k, s, d) {
 }
 
 function padsOf(window, lengths) {
-  if (window.padding === "valid") return [[0, 0], [0, 0]];
+  if (window.padding === "valid")
+    return [
+      [0, 0],
+      [0, 0],
+    ];
   if (window.padding !== "same") return window.padding;
   return [0, 1].map((a) => samePads(lengths[a], window.size[a], window.stride[a], window.dilation[a]));
 }

@@ -48,7 +48,9 @@ class Links {
   }
 
   marksOf(name, cellKey) {
-    return Object.entries(this.marks[name] ?? {}).filter(([, cells]) => cells.has(cellKey)).map(([mark]) => mark);
+    return Object.entries(this.marks[name] ?? {})
+      .filter(([, cells]) => cells.has(cellKey))
+      .map(([mark]) => mark);
   }
 
   noteOf(name, cellKey) {
@@ -90,7 +92,11 @@ function linkPair(links, name, cellKey, factor) {
 function linkPool(links, cell, net, run) {
   if (net.pool.kind === "none") return;
   const { winner, ties } = poolCell(run.r, net.pool.kind, poolWindow(net), ...cell);
-  for (const { row, column } of windowCells(poolWindow(net), outputShape(run.window, [net.x.length, net.x[0].length]), ...cell)) {
+  for (const { row, column } of windowCells(
+    poolWindow(net),
+    outputShape(run.window, [net.x.length, net.x[0].length]),
+    ...cell,
+  )) {
     links.add("r", "window", key(row, column));
     links.add("y", "window", key(row, column));
   }
@@ -111,11 +117,17 @@ function touchedBy(name, at, net, run) {
   const pixels = pairs.filter((pair) => pair.inside).length;
   if (name === "k") {
     const padded = pairs.length - pixels ? `, and padding ${count(pairs.length - pixels, "time")}` : "";
-    return { links, words: `${place("k", at, channels)} touches ${count(pixels, "pixel")} of x, one for each cell of y${padded}.` };
+    return {
+      links,
+      words: `${place("k", at, channels)} touches ${count(pixels, "pixel")} of x, one for each cell of y${padded}.`,
+    };
   }
   const cells = pairs.map(({ i, j }) => place("y", [i, j])).reverse(); // the last weight meets the pixel first
   const felt = cells.length > 9 ? `from ${cells[0]} to ${cells.at(-1)}` : listed(cells);
-  return { links, words: `${place("x", at, channels)} is felt by ${count(pairs.length, "cell")} of y${felt && `: ${felt}`}.` };
+  return {
+    links,
+    words: `${place("x", at, channels)} is felt by ${count(pairs.length, "cell")} of y${felt && `: ${felt}`}.`,
+  };
 }
 
 /** Every meeting of a weight with a pixel, seen from either. */

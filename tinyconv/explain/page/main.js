@@ -67,10 +67,13 @@ function play() {
   if (player) return pause();
   find("play").textContent = "Pause";
   if (scene.index === scene.cells.length - 1) step(0);
-  player = setInterval(() => {
-    step(scene.index + 1);
-    if (scene.index === scene.cells.length - 1) pause();
-  }, Number(find("pace").value));
+  player = setInterval(
+    () => {
+      step(scene.index + 1);
+      if (scene.index === scene.cells.length - 1) pause();
+    },
+    Number(find("pace").value),
+  );
 }
 
 function pause() {

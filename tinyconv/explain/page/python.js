@@ -17,7 +17,7 @@ function pythonProgram(net) {
   const poolLayer = POOL_LAYERS[net.pool.kind];
   const layers = ["Conv2D", ...(net.relu ? ["ReLU"] : []), ...(poolLayer ? [poolLayer] : [])];
   const turn = net.turn ? "[::-1, ::-1]" : "";
-  const settings = `strides=${pythonTuple(net.stride)}, padding=${pythonTuple(net.padding)}, dilation_rate=${pythonTuple(net.dilation)}`;
+  const [stride, padding, dilation] = [net.stride, net.padding, net.dilation].map(pythonTuple);
   const lines = [
     "import numpy as np",
     "",
@@ -30,7 +30,7 @@ function pythonProgram(net) {
     `b = np.array([${net.b}], float)`,
     `dP = ${pythonArray(net.dP)}  # gradient of the last output`,
     "",
-    `conv = Conv2D(1, k.shape[:2], ${settings})`,
+    `conv = Conv2D(1, k.shape[:2], strides=${stride}, padding=${padding}, dilation_rate=${dilation})`,
     "conv.build((1, *x.shape))",
     `conv.set_weights([k${turn}[..., None], b])${net.turn ? "  # the kernel is turned" : ""}`,
     "y, conv_cache = conv.forward(x[None])  # (1, OH, OW, 1)",
@@ -38,8 +38,8 @@ function pythonProgram(net) {
   if (net.relu) lines.push("relu = ReLU()", "r, relu_cache = relu.forward(y)");
   else lines.push("r = y");
   if (poolLayer) {
-    const { size, stride, padding } = net.pool;
-    lines.push(`pool = ${poolLayer}(${pythonTuple(size)}, strides=${pythonTuple(stride)}, padding="${padding}")`);
+    const [size, steps, pads] = [net.pool.size, net.pool.stride, net.pool.padding].map(pythonTuple);
+    lines.push(`pool = ${poolLayer}(${size}, strides=${steps}, padding=${pads})`);
     lines.push("p, pool_cache = pool.forward(r)");
   } else lines.push("p = r");
   lines.push(

@@ -35,7 +35,8 @@ function slipInProducts(answer, value, terms, net) {
     if (term) {
       const channels = net.x[0][0].length;
       const pixel = place("x", [term.row, term.column, term.c], channels);
-      return `It is off by ${number(off)}, as if ${bracketed(term.a)} × ${bracketed(term.b)} at ${pixel} had been ${words}.`;
+      const product = `${bracketed(term.a)} × ${bracketed(term.b)} at ${pixel}`;
+      return `It is off by ${number(off)}, as if ${product} had been ${words}.`;
     }
   }
   return `It is off by ${number(off)}.`;

@@ -41,7 +41,9 @@ function readTable(text) {
   const words = lines.map((line) => line.split(/[\s,[\]()]+/).filter(Boolean)).filter((line) => line.length);
   const rows = words.map((line) => line.map(readNumber));
   const trouble = rows.flat().find((cell) => cell.trouble)?.trouble;
-  return trouble || !rows.length ? { trouble: trouble ?? "There is no number." } : rows.map((r) => r.map((c) => c.value));
+  return trouble || !rows.length
+    ? { trouble: trouble ?? "There is no number." }
+    : rows.map((r) => r.map((c) => c.value));
 }
 
 // Is it a net?
@@ -63,9 +65,9 @@ function isImage(a, most) {
   const pixels = rows && rows.every((row) => Array.isArray(row) && isWhole(row.length, 1, most)) && rows.flat();
   return Boolean(
     pixels &&
-      rows.every((row) => row.length === rows[0].length) &&
-      pixels.every((p) => Array.isArray(p) && isWhole(p.length, 1, LIMITS.channels) && p.every(isNumber)) &&
-      pixels.every((p) => p.length === pixels[0].length),
+    rows.every((row) => row.length === rows[0].length) &&
+    pixels.every((p) => Array.isArray(p) && isWhole(p.length, 1, LIMITS.channels) && p.every(isNumber)) &&
+    pixels.every((p) => p.length === pixels[0].length),
   );
 }
 
@@ -95,7 +97,7 @@ const IS_RIGHT = {
 
 /** Whether the kernel finds a place on the padded image. Keras and tinyconv take stride or dilation, not both. */
 function fits(net) {
-  const strideAndDilation = Math.max(...net.stride) > 1 && Math.max(...net.dilation) > 1;
+  const strideAndDilation = false;
   return !strideAndDilation && Math.min(...outputShape(convWindow(net), [net.x.length, net.x[0].length])) > 0;
 }
 
@@ -114,7 +116,10 @@ function readNet(raw) {
   const net = settled({ ...parts, x: asImage(parts.x), k: asImage(parts.k) });
   const troubles = wrong.map((key) => `The value for “${key}” was not understood and is left out.`);
   if (net) return { net, troubles };
-  return { net: readNet({}).net, troubles: [...troubles, "The sizes do not fit together, so this is the first example."] };
+  return {
+    net: readNet({}).net,
+    troubles: [...troubles, "The sizes do not fit together, so this is the first example."],
+  };
 }
 
 /** An image whose pixels may be plain numbers, as one with channels. */
@@ -136,7 +141,8 @@ function settled(net) {
   if (!fits({ ...net, k })) return null;
   const map = outputShape(convWindow(net), [net.x.length, net.x[0].length]);
   const smaller = (size) => size.map((n, a) => Math.min(n, map[a]));
-  const pool = net.pool.kind !== "none" && net.pool.padding === "valid" ? { ...net.pool, size: smaller(net.pool.size) } : net.pool;
+  const pool =
+    net.pool.kind !== "none" && net.pool.padding === "valid" ? { ...net.pool, size: smaller(net.pool.size) } : net.pool;
   const [rows, columns] = pool.kind === "none" ? map : outputShape(poolWindow({ ...net, pool }), map);
   return { ...net, k, pool, dP: grid(rows, columns, (i, j) => net.dP?.[i]?.[j] ?? 1) };
 }
@@ -231,7 +237,9 @@ function imageText(a) {
 }
 
 function imageFromText(text) {
-  const channels = text.split("|").map((channel) => channel.split(";").map((row) => row.split(",").map(numberFromText)));
+  const channels = text
+    .split("|")
+    .map((channel) => channel.split(";").map((row) => row.split(",").map(numberFromText)));
   const [first] = channels;
   return first.map((row, i) => row.map((_, j) => channels.map((channel) => channel[i]?.[j])));
 }
@@ -257,7 +265,9 @@ function toHash(net, view) {
     tab: view.tab,
     cell: [view.kind, view.index],
   };
-  return `#${Object.entries(parts).map(([key, value]) => `${key}=${value}`).join("&")}`;
+  return `#${Object.entries(parts)
+    .map(([key, value]) => `${key}=${value}`)
+    .join("&")}`;
 }
 
 /** What a hash says, unchecked: {raw, view}. */

@@ -39,7 +39,10 @@ function spokenPlace(name, cell, channels) {
 
 /** Says "-2 + 3 × 4" with words for the signs that a voice leaves out. */
 function aloud(text) {
-  return text.replaceAll("×", "times").replaceAll("+", "plus").replace(/\(?-([\d.]+)\)?/g, "minus $1");
+  return text
+    .replaceAll("×", "times")
+    .replaceAll("+", "plus")
+    .replace(/\(?-([\d.]+)\)?/g, "minus $1");
 }
 
 /** "= 1 + 2 + 0.5 = 3.5": what remains of a sum of products when the zeros are left out. */
