@@ -379,7 +379,8 @@ def get(identifier: Any) -> Loss:
     if inspect.isfunction(identifier):
         if identifier not in _FUNCTIONS:
             way_out = "A loss of your own is a subclass of tinyconv.losses.Loss with forward and backward."
-            raise TypeError(sentence("loss", "one of tinyconv's losses", f"the function {identifier.__name__}", way_out))
+            received = f"the function {identifier.__name__}"
+            raise TypeError(sentence("loss", "one of tinyconv's losses", received, way_out))
         identifier = identifier.__name__
     loss: Loss = find("loss", identifier, Loss, _NAMES)
     return loss

@@ -97,7 +97,7 @@ const IS_RIGHT = {
 
 /** Whether the kernel finds a place on the padded image. Keras and tinyconv take stride or dilation, not both. */
 function fits(net) {
-  const strideAndDilation = false;
+  const strideAndDilation = Math.max(...net.stride) > 1 && Math.max(...net.dilation) > 1;
   return !strideAndDilation && Math.min(...outputShape(convWindow(net), [net.x.length, net.x[0].length])) > 0;
 }
 
