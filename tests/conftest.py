@@ -1,5 +1,6 @@
 """Every test begins with the same global state, and leaves it as it was."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from tinyconv.layers.base import reset_names
 #: that follows the machine or the environment is to do so again after the test.
 SETTINGS = ("_floatx", "_engine", "_threads", "_winograd", "_columns_budget")
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Texts that tests compare with, letter by letter.
 GOLDEN = Path(__file__).parent / "golden"

@@ -184,6 +184,7 @@ def test_corrected_note000_fits_each_network():
 @pytest.mark.data
 @pytest.mark.slow
 def test_quick_comparison_of_accuracies(tmp_path, capsys):
+    pytest.importorskip("keras")
     file = tmp_path / "accuracy.json"
     assert accuracy.main(["--notes", "004", "--quick", "--json", str(file)]) == 0
     assert "| 004, Training | 0.9901, 0.9910 | " in capsys.readouterr().out
