@@ -15,7 +15,8 @@ out of the file. Needs the extra "notebooks".
 """
 
 import argparse
-import ast
+import base64
+import io
 import json
 import re
 import sys
@@ -31,7 +32,7 @@ def _refuse(*args, **kwargs):
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = _refuse
 """
 #: What a kernel says on stderr while it compiles, once on each machine.
-COMPILING = "tinyconv: "
+COMPILING = "tinyconv compiles"
 
 
 def sources(*names: str) -> list[Path]:
@@ -79,14 +80,17 @@ def run(cells: list[dict[str, Any]], short: bool = False) -> dict[str, Any]:
     import nbformat
     from nbclient import NotebookClient
 
-    code = [{**c, "source": shortened(c["source"], c["metadata"].get("short", {}))} if short else dict(c) for c in cells]
-    first = {"id": "offline", "cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
-    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    book = nbformat.from_dict(
-        {"cells": [{**first, "source": OFFLINE}, *code], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-    )
+    code = [dict(cell) for cell in cells]
+    for cell in code if short else ():
+        cell["source"] = shortened(cell["source"], cell["metadata"].get("short", {}))
+    first: dict[str, Any] = {"id": "offline", "cell_type": "code", "metadata": {}, "execution_count": None}
+    metadata: dict[str, Any] = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    cells_to_run = [{**first, "outputs": [], "source": OFFLINE}, *code]
+    book = nbformat.from_dict({"cells": cells_to_run, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
     place = {"metadata": {"path": str(HERE)}}
-    NotebookClient(book, timeout=300, kernel_name="python3", record_timing=False, resources=place).execute()
+    client = NotebookClient(book, timeout=300, kernel_name="python3", record_timing=False, resources=place)
+    client.extra_arguments = ["--log-level=ERROR"]
+    client.execute()
     done = [
         {**cell, **({"outputs": [*map(dict, _lasting(ran["outputs"]))]} if "outputs" in ran else {})}
         for cell, ran in zip(cells, book["cells"][1:], strict=True)
@@ -104,13 +108,29 @@ def _lasting(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
     for output in outputs:
         if output.get("name") == "stderr":
-            if not all(line.startswith(COMPILING) for line in output["text"].split("\n") if line.strip()):
+            if not all(line.startswith(COMPILING) for line in re.split(r"[\r\n]+", output["text"]) if line.strip()):
                 raise ValueError(f"A cell says on stderr: {output['text']}")
         elif kept and output.get("name") == kept[-1].get("name") == "stdout":
             kept[-1]["text"] += output["text"]
         else:
-            kept.append({**output, **({"execution_count": None} if "execution_count" in output else {})})
+            kept.append({**_packed(output), **({"execution_count": None} if "execution_count" in output else {})})
     return kept
+
+
+def _packed(output: dict[str, Any]) -> dict[str, Any]:
+    """The output; a picture in it without what Matplotlib says about itself, and as small as it gets without loss."""
+    from PIL import Image
+
+    data = dict(output.get("data", {}))
+    if "image/png" not in data:
+        return dict(output)
+    smaller = io.BytesIO()
+    with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as picture:
+        solid = picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] == 255
+        opaque = picture.convert("RGB") if solid else picture
+        opaque.info.clear()
+        opaque.save(smaller, "PNG", optimize=True)
+    return {**output, "data": {**data, "image/png": base64.b64encode(smaller.getvalue()).decode()}}
 
 
 def said(book: dict[str, Any]) -> list[str]:
@@ -144,7 +164,6 @@ def main() -> None:
     chosen = parser.parse_args()
     failed = False
     for source in sources(*chosen.names):
-        ast.parse(source.read_text("utf-8"))
         if chosen.check:
             found = differences(source, chosen.short)
             failed = failed or bool(found)

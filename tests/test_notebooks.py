@@ -4,6 +4,7 @@ import base64
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,13 @@ def test_it_says_whom_it_is_for_asks_first_and_hides_its_answers(source):
     for part in ("**Goal.**", "**You need.**", "redict", "## Exercises", "<details>", "slip"):
         assert part in text
     assert text.count("<details>") == text.count("</details>")
+
+
+@each
+def test_its_links_lead_somewhere(source):
+    text = "\n".join(cell["source"] for cell in cells_of(source) if cell["cell_type"] == "markdown")
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert link.startswith("https://") or (FOLDER / link).exists(), link
 
 
 @each

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 06 Backward by hand, and how to check it
 #
-# **Goal.** You can compute the gradient of a convolution and of pooling with a pencil, and you can find out whether any
-# `backward` is right.
+# **Goal.** You can compute the gradient of a convolution and of pooling with a pencil, and you can find out whether
+# any `backward` is right.
 #
 # **You need.** Notebooks 01 and 03. A derivative is "how much the loss grows when this number grows a little"; more
 # calculus is not needed.
@@ -40,20 +40,20 @@ KERNEL = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]])
 #
 # ## Predict first
 #
-# The weight in the middle of the kernel is raised by 1. **By how much does the sum of all outputs grow?** Write a number
-# down before you go on.
+# The weight in the middle of the kernel is raised by 1. **By how much does the sum of all outputs grow?** Write a
+# number down before you go on.
 #
 # <details><summary>Answer</summary>
 #
-# While the window moves, the middle weight lies on the 16 pixels of rows 1 to 4 and columns 1 to 4. It is multiplied by
-# each of them once. Seven of them are 1, so the sum grows by 7.
+# While the window moves, the middle weight lies on the 16 pixels of rows 1 to 4 and columns 1 to 4. It is multiplied
+# by each of them once. Seven of them are 1, so the sum grows by 7.
 #
 # </details>
 #
 # ## By hand
 #
-# Each weight is used once at every place of the window. Its gradient is the sum of the pixels that it lay on, each times
-# the dY of the output it went into. That is a convolution once more: of the image, with dY as the kernel.
+# Each weight is used once at every place of the window. Its gradient is the sum of the pixels that it lay on, each
+# times the dY of the output it went into. That is a convolution once more: of the image, with dY as the kernel.
 
 # %%
 dy = np.ones((4, 4))  # (OH, OW)
@@ -68,8 +68,8 @@ assert by_hand.tolist() == [[6, 6, 5], [6, 7, 7], [4, 5, 7]]
 # %% [markdown]
 # The bias goes into every output once, with factor 1: its gradient is the sum of dY.
 #
-# The gradient of a pixel comes from all outputs whose window it was in. So each output hands its dY, times the weight, to
-# the pixel under that weight.
+# The gradient of a pixel comes from all outputs whose window it was in. So each output hands its dY, times the
+# weight, to the pixel under that weight.
 
 # %%
 dx = np.zeros((6, 6))  # (H, W)
@@ -88,7 +88,9 @@ print("gradient of the bias:", dy.sum())
 backward = explain.conv_backward(IMAGE, KERNEL)
 print("dK at row 1, column 1:", backward.kernel_cell(1, 1))
 print("dX at row 2, column 2:", backward.pixel(2, 2))
-show(backward.figure())
+figure = backward.figure()
+figure.set_dpi(70)
+show(figure)
 
 assert np.array_equal(backward.dkernel[..., 0, 0], by_hand)
 assert np.array_equal(backward.dx[..., 0], dx)
@@ -97,8 +99,8 @@ assert backward.agree  # adding up, and sliding the turned kernel over dY, give 
 # %% [markdown]
 # ## By the layer
 #
-# The layer that networks learn with gives these numbers too. It *adds* them to `layer.grads`, because a layer may be used
-# twice in a network.
+# The layer that networks learn with gives these numbers too. It *adds* them to `layer.grads`, because a layer may be
+# used twice in a network.
 
 # %%
 layer = layers.Conv2D(1, 3, dtype="float64")
@@ -115,8 +117,9 @@ print("hand, explain and layer agree")
 # %% [markdown]
 # ## Through max pooling
 #
-# Pooling has no weights. Max pooling hands the gradient to the cell that won, and nothing to the others. Where two cells
-# tie, the first in reading order gets all of it. This is a convention: other programs share it out, or choose otherwise.
+# Pooling has no weights. Max pooling hands the gradient to the cell that won, and nothing to the others. Where two
+# cells tie, the first in reading order gets all of it. This is a convention: other programs share it out, or choose
+# otherwise.
 
 # %%
 pooled = explain.pool_backward(explain.conv(IMAGE, KERNEL).y)
@@ -140,7 +143,7 @@ assert through_pooling.tolist() == [[1, 1, 3], [1, 4, 0], [3, 0, 1]]
 # Raise one number by a small h, lower it by h, and see how much the loss changes. Divided by 2h, this is nearly the
 # derivative, and it needs no `backward` at all:
 
-# %%
+# %% tags=["volatile"]
 tanh = layers.Conv2D(1, 3, activation="tanh", dtype="float64")
 tanh.build((1, 6, 6, 1))
 tanh.params["kernel"][..., 0, 0] = KERNEL / 4  # (KH, KW, C, F)
@@ -150,12 +153,12 @@ print(check)
 assert check.agree
 
 # %% [markdown]
-# Look at the last table. With a large h the loss bends within the step, and the quotient is off. With a tiny h the two
-# losses are nearly the same number, and what is left of their difference is rounding. The best h is in between.
+# Look at the last table. With a large h the loss bends within the step, and the quotient is off. With a tiny h the
+# two losses are nearly the same number, and what is left of their difference is rounding. The best h is in between.
 #
 # `gradcheck.check_layer` compares every cell of every gradient in this way.
 
-# %%
+# %% tags=["volatile"]
 report = gradcheck.check_layer(tanh, IMAGE[None, ..., None])
 print(report)
 
@@ -164,11 +167,11 @@ assert report.ok
 # %% [markdown]
 # ## Vary one thing: break it
 #
-# **1. A wrong turn.** For dX the kernel has to be turned by 180 degrees. This layer turns it once too often, which is the
-# commonest mistake of all. Does the check find it?
+# **1. A wrong turn.** For dX the kernel has to be turned by 180 degrees. This layer turns it once too often, which is
+# the commonest mistake of all. Does the check find it?
 
 
-# %%
+# %% tags=["volatile"]
 class Careless(layers.Conv2D):
     """A convolution whose dX is made with the kernel the wrong way round."""
 
@@ -199,8 +202,8 @@ assert not is_found(KERNEL)
 assert is_found(SOBEL)
 
 # %% [markdown]
-# With the note's kernel the mistake stays hidden: turned by 180 degrees, that kernel is what it was. Test with a kernel
-# that looks different from every side.
+# With the note's kernel the mistake stays hidden: turned by 180 degrees, that kernel is what it was. Test with a
+# kernel that looks different from every side.
 #
 # **2. A tie.** At a tie the loss has a kink: a different slope to the left and to the right. No quotient can be right
 # there, so the check leaves such cells out.
@@ -214,7 +217,7 @@ assert tie.on_a_kink
 # %% [markdown]
 # **3. Too few digits.** The same quotient with float32, which has 7 digits, against float64, which has 16:
 
-# %%
+# %% tags=["volatile"]
 exact = check.analytic
 print("step      error in float64   error in float32")
 errors = {"float64": [], "float32": []}
@@ -237,8 +240,8 @@ assert min(errors["float64"]) < 1e-8 < min(errors["float32"])
 #
 # ## Exercises
 #
-# **1.** Image B of note 001 is below. What is its dK, if the loss is the sum of all outputs? Only the four corners, with
-# a pencil.
+# **1.** Image B of note 001 is below. What is its dK, if the loss is the sum of all outputs? Only the four corners,
+# with a pencil.
 #
 # ```text
 # 0 0 0 1 0 0
@@ -264,8 +267,8 @@ assert min(errors["float64"]) < 1e-8 < min(errors["float32"])
 #
 # </details>
 #
-# **3.** Try `explain.conv_backward(IMAGE, KERNEL, strides=2)`. The dY is now 2x2. Where do the zeros in "dY, spread out"
-# come from?
+# **3.** Try `explain.conv_backward(IMAGE, KERNEL, strides=2)`. The dY is now 2x2. Where do the zeros in "dY, spread
+# out" come from?
 #
 # <details><summary>Answer</summary>
 #
@@ -301,8 +304,8 @@ assert explain.conv_backward(IMAGE_B, KERNEL, winners).dkernel[..., 0, 0].tolist
 # %% [markdown]
 # ## What the course note said, and where it slipped
 #
-# * Note 001 shows the two images, the kernel, the maps and the pooled maps. How the kernel comes about, the way back, is
-#   in none of the five notes.
+# * Note 001 shows the two images, the kernel, the maps and the pooled maps. How the kernel comes about, the way back,
+#   is in none of the five notes.
 # * Its kernel stays the same when it is turned by 180 degrees, so that its example cannot tell correlation from
 #   convolution, nor a right backward from a wrong one. Above, a wrong one passed.
 # * Its pooling windows have ties. Which cell gets the gradient is a question the note does not raise.
