@@ -98,6 +98,7 @@ def test_bytes_and_floats_are_changed_alike():
 
 
 def test_both_engines_change_images_alike():
+    pytest.importorskip("numba")
     images = photos()
     settings = {"rotation_range": 30, "zoom_range": 0.3, "shear_range": 9, "fill_mode": "reflect"}
     results = []
