@@ -20,7 +20,7 @@ unequal split of "same" is TensorFlow's and Keras's.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinyconv._types import Shape
 from tinyconv.checks import sentence
@@ -153,3 +153,34 @@ class Window:
         """Pixels from the first to the last cell of the window, dilation included."""
         rows, columns = (d * (k - 1) + 1 for k, d in zip(self.size, self.dilation, strict=True))
         return rows, columns
+
+
+class Part(NamedTuple):
+    """A window of an image; or, where top or left is negative, a frame around it."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def largest_part(size: tuple[int, int], proportions: tuple[int, int]) -> Part:
+    """The largest window of the image, in its middle, with the proportions of (height, width).
+
+    >>> largest_part((4, 9), (1, 2))
+    Part(top=0, left=0, height=4, width=8)
+    """
+    height = max(1, min(size[0], size[1] * proportions[0] // proportions[1]))
+    width = max(1, min(size[1], size[0] * proportions[1] // proportions[0]))
+    return Part((size[0] - height) // 2, (size[1] - width) // 2, height, width)
+
+
+def smallest_frame(size: tuple[int, int], proportions: tuple[int, int]) -> Part:
+    """The smallest frame around the image, as wide on either side, with the proportions of (height, width).
+
+    >>> smallest_frame((4, 10), (1, 2))
+    Part(top=0, left=0, height=4, width=10)
+    """
+    above = max(0, size[1] * proportions[0] // proportions[1] - size[0]) // 2
+    beside = max(0, size[0] * proportions[1] // proportions[0] - size[1]) // 2
+    return Part(-above, -beside, size[0] + 2 * above, size[1] + 2 * beside)

@@ -12,45 +12,15 @@ The layers differ in the window: all of the image, its middle, a place drawn at 
 proportions wanted, or the smallest frame around the image that has them. Names, arguments and results are Keras's.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinyconv import config, warp
 from tinyconv._types import Array, Shape
 from tinyconv.checks import channels_last, lookup, positive, sentence
+from tinyconv.geometry import Part, largest_part, smallest_frame
 from tinyconv.layers.base import Layer
-
-
-class Part(NamedTuple):
-    """A window of an image; or, where top or left is negative, a frame around it."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-
-def largest_part(size: warp.Size, proportions: warp.Size) -> Part:
-    """The largest window of the image, in its middle, with the proportions of (height, width).
-
-    >>> largest_part((4, 9), (1, 2))
-    Part(top=0, left=0, height=4, width=8)
-    """
-    height = max(1, min(size[0], size[1] * proportions[0] // proportions[1]))
-    width = max(1, min(size[1], size[0] * proportions[1] // proportions[0]))
-    return Part((size[0] - height) // 2, (size[1] - width) // 2, height, width)
-
-
-def smallest_frame(size: warp.Size, proportions: warp.Size) -> Part:
-    """The smallest frame around the image, as wide on either side, with the proportions of (height, width).
-
-    >>> smallest_frame((4, 10), (1, 2))
-    Part(top=0, left=0, height=4, width=10)
-    """
-    above = max(0, size[1] * proportions[0] // proportions[1] - size[0]) // 2
-    beside = max(0, size[0] * proportions[1] // proportions[0] - size[1]) // 2
-    return Part(-above, -beside, size[0] + 2 * above, size[1] + 2 * beside)
 
 
 class ResizingLayer(Layer):

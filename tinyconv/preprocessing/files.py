@@ -30,7 +30,7 @@ from tinyconv import config
 from tinyconv._types import Array
 from tinyconv.checks import did_you_mean, first_index, lookup, sentence
 from tinyconv.files import replacing
-from tinyconv.geometry import pair
+from tinyconv.geometry import largest_part, pair
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -222,10 +222,8 @@ def resized(image: "Image", size: tuple[int, int], interpolation: str, keep_aspe
         return image
     box = None
     if keep_aspect_ratio:
-        crop_width = min(image.width, image.height * width // height)
-        crop_height = min(image.height, image.width * height // width)
-        left, top = (image.width - crop_width) // 2, (image.height - crop_height) // 2
-        box = (left, top, left + crop_width, top + crop_height)
+        part = largest_part((image.height, image.width), size)
+        box = (part.left, part.top, part.left + part.width, part.top + part.height)
     return image.resize((width, height), Image.Resampling[_RESAMPLINGS[interpolation]], box=box)
 
 

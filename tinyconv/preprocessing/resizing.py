@@ -17,7 +17,7 @@ import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.checks import lookup, sentence
-from tinyconv.geometry import pair
+from tinyconv.geometry import largest_part, pair
 from tinyconv.preprocessing.files import has_channels_last
 
 __all__ = ["resize", "smart_resize"]
@@ -53,11 +53,8 @@ def smart_resize(
     if x.ndim not in (3, 4):
         raise ValueError(sentence("smart_resize", "(H, W, C) or (N, H, W, C)", f"x.shape={x.shape}"))
     x = x if last else np.moveaxis(x, -3, -1)  # (..., H, W, C)
-    h, w = x.shape[-3:-1]
-    crop_height = max(min(h, int(float(w * height) / width)), 1)
-    crop_width = max(min(w, int(float(h * width) / height)), 1)
-    top, left = (h - crop_height) // 2, (w - crop_width) // 2
-    cut = x[..., top : top + crop_height, left : left + crop_width, :]  # (..., crop_height, crop_width, C)
+    part = largest_part(x.shape[-3:-1], (height, width))
+    cut = x[..., part.top : part.top + part.height, part.left : part.left + part.width, :]  # (..., part's size, C)
     y = resize(cut, (height, width), interpolation)  # (..., height, width, C)
     return y if last else np.moveaxis(y, -1, -3)
 
