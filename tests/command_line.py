@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from tinyconv import cli
 
 
+PROGRESS = re.compile(r"\r?tinyconv compiles[^\r\n]*(?:\r *(?=\r|\n|$))?\n?")
+
+
 @dataclass
 class Run:
-    """What came of a call of the command line."""
+    """What came of a call of the command line; ``err`` is without the progress of compiling, which comes and goes."""
 
     code: int
     out: str
@@ -26,7 +30,7 @@ def run(*arguments):
             code = cli.main([str(argument) for argument in arguments])
         except SystemExit as exit_:
             code = exit_.code
-    return Run(code, out.getvalue(), err.getvalue())
+    return Run(code, out.getvalue(), PROGRESS.sub("", err.getvalue()))
 
 
 def cache_fixture():

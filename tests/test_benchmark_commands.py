@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from benchmarks import epoch, layers, scaling, start, train_step, turns
+from benchmarks import epoch, layers, readme, scaling, start, train_step, turns
 from benchmarks.command import Command
 from benchmarks.peers import COMPETITORS, MACHINE, OURS, Entry, Tinyconv
 from benchmarks.pictures import Bar, Panel, bars
@@ -333,3 +333,21 @@ def test_scaling_needs_the_machines_peak(monkeypatch, capsys):
     monkeypatch.setitem(COMPETITORS, MACHINE, Entry("the machine", Tinyconv, ("no_such_library",)))
     assert scaling.main(["--quick"]) == 1
     assert "no_such_library not installed" in capsys.readouterr().err
+
+
+# The README's picture
+
+
+def test_the_picture_shows_the_readme_s_table(tmp_path):
+    assert readme.main(["--picture", str(tmp_path / "speed.png")]) == 0
+    assert (tmp_path / "speed.png").read_bytes().startswith(PNG)
+    text = (readme.ROOT / "README.md").read_text(encoding="utf-8")
+    panels = readme.panels(text)
+    assert [panel.title for panel in panels] == [f"M{k} ({PROBLEMS[f'M{k}'].network})" for k in (1, 2, 3, 4)]
+    for panel in panels:
+        assert [bar.ours for bar in panel.bars] == [True] + [False] * (len(panel.bars) - 1)
+        assert panel.bars[0].length == 1
+        ours = float(panel.bars[0].text.split("(")[1].split(" ")[0])
+        for bar in panel.bars[1:]:
+            milliseconds = float(bar.text.split("(")[1].split(" ")[0])
+            assert bar.length == pytest.approx(milliseconds / ours, rel=0.08)  # a median of ratios

@@ -10,7 +10,7 @@ from note001 import DKERNEL_MAX_POOLED
 from tinyconv import Sequential, config, layers
 from tinyconv.commands.explain import TOPICS
 
-PLAIN = [topic for topic in TOPICS if topic not in ("network", "receptive-field")]
+PLAIN = [topic for topic in TOPICS if topic not in ("network", "filter", "receptive-field")]
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +65,25 @@ def test_the_gradient_through_pooling():
     assert "\n".join(rows) in run("explain", "backward", "--mode", "max").out
 
 
+def test_the_gradient_of_one_weight():
+    out = run("explain", "backward", "--row", 0, "--column", 2).out
+    assert out.startswith("Gradient of the weight at row 0, column 2: why it is 5\n")
+
+
+def test_a_size_in_place_of_an_image():
+    words = "size --image 28x11 --kernel 3x2 --strides 2 --padding same"
+    out = run("explain", *words.split()).out
+    assert out.startswith("Output size: 28 by 11 pixels become 14 by 6\n")
+
+
+def test_a_cell_of_an_image_of_any_size(tmp_path):
+    from PIL import Image
+
+    Image.fromarray(np.full((300, 200), 7, np.uint8)).save(tmp_path / "large.png")
+    out = run("explain", "conv", "--image", tmp_path / "large.png", "--row", 297, "--column", 0).out
+    assert out.startswith("Output cell at row 297, column 0: why it is 21\n")
+
+
 def test_a_map_can_be_pooled_as_it_is():
     assert "Min pooled, 1 by 1:\n  2\n" in run("explain", "pool", "--image", "3 4 / 2 9", "--mode", "min").out
 
@@ -96,6 +115,20 @@ def test_a_network(model, picture):
     assert "see" in run("explain", "receptive-field", "--model", model).out
 
 
+def test_one_class_against_another(model, picture):
+    out = run("explain", "network", "--model", model, "--image", picture, "--output", 1, "--against", 2).out
+    assert "Why bee and not cat: bee has the sum" in out
+
+
+def test_a_filter(model, picture):
+    words = ("explain", "filter", "--model", model, "--filter", 1, "--image")
+    assert "Filter 1 of conv2d: what it answers to" in run(*words, picture).out
+    (picture.parent / "images").mkdir()
+    for name in "abc":
+        (picture.parent / "images" / f"{name}.png").write_bytes(picture.read_bytes())
+    assert "strongest answers in 3 images" in run(*words, picture.parent / "images", "--layer", "conv2d").out
+
+
 def test_inspect(model, picture, tmp_path):
     result = run("inspect", model, picture, "--out", tmp_path / "seen.png")
     assert result.code == 0
@@ -115,6 +148,10 @@ def test_inspect(model, picture, tmp_path):
         ("conv --strides two", "expected whole numbers such as 2 or 2,1"),
         ("conv --padding around", "expected whole numbers"),
         ("conv --row 9", "row from 0 to 3"),
+        ("backward --row 3", "row from 0 to 2"),
+        ("pool --pool-size 0", "pool_size as one or two whole numbers from 1"),
+        ("size --image 0x3", "whole number"),
+        ("filter", "--model and --image"),
         ("network", "--model and --image"),
         ("receptive-field", "--model, a network"),
         ("conw", "invalid choice: 'conw'"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from note001 import IMAGES, KERNEL, SOBEL
 
-from tinyconv import explain, layers
+from tinyconv import Sequential, explain, layers
 
 both_images = pytest.mark.parametrize("name", ["A", "B"])
 
@@ -96,6 +96,8 @@ def test_flatten_of_note_000():
         (299, 2, {"strides": 2}, 149),  # note 001
         (149, 2, {"strides": 2}, 74),
         (11, 2, {"strides": 2}, 5),  # note 004
+        (11, 2, {"strides": 2, "padding": "same"}, 6),
+        (14, 2, {"strides": 2, "padding": "same"}, 7),
         (28, 2, {"strides": 2, "padding": "same"}, 14),  # note 003
         (7, 2, {"strides": 2, "padding": "same"}, 4),
         (28, 3, {"strides": 2, "padding": "same"}, 14),
@@ -109,6 +111,18 @@ def test_sizes_of_the_notes(n, k, settings, size):
 
 def gradcheck_of_a_tie():
     return explain.gradcheck(layers.MaxPooling2D(name="pooling"), [[1, 3], [3, 0]], name="x", index=(0, 0, 1, 0))
+
+
+def small_network():
+    """A convolution of which filter 1 is that of the note, and a classifier of whole numbers."""
+    model = Sequential([layers.Input((6, 6, 1)), layers.Conv2D(2, 3, activation="relu", name="conv")])
+    model.add(layers.MaxPooling2D(name="pool"))
+    model.add(layers.Flatten(name="flatten"))
+    model.add(layers.Dense(2, activation="softmax", name="dense"))
+    model.build()
+    model.get_layer("conv").set_weights([np.stack([SOBEL, KERNEL], axis=-1)[:, :, None], np.array([0, -1])])
+    model.get_layer("dense").set_weights([np.arange(16).reshape(8, 2) % 5 / 8, np.array([0.5, 0])])
+    return model
 
 
 TEXTS = {
@@ -131,12 +145,15 @@ TEXTS = {
     "im2col": lambda: explain.im2col([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 0], [0, -1]]),
     "conv_backward": lambda: explain.conv_backward(IMAGES["A"], KERNEL),
     "conv_backward_strides": lambda: explain.conv_backward(IMAGES["A"], SOBEL, strides=2, padding="same"),
+    "conv_backward_weight": lambda: explain.conv_backward(IMAGES["A"], SOBEL).weight(0, 2),
     "pool_backward": lambda: explain.pool_backward(note001.MAPS["A"], [[1, 2], [3, 4]]),
     "batchnorm": lambda: explain.batchnorm([1, 3, 5, 7], gamma=2, beta=-1),
     "dropout": lambda: explain.dropout([1, 2, 3, 4], rate=0.5, seed=1),
     "softmax_cross_entropy": lambda: explain.softmax_cross_entropy([2, 1, 0, -1], 1),
     "adam_step": lambda: explain.adam_step([1, 2], [0.5, -3]),
     "gradcheck_tie": gradcheck_of_a_tie,
+    "filter": lambda: explain.filter(small_network(), np.stack([IMAGES["A"], IMAGES["B"]])[..., None], 1),
+    "network_against": lambda: explain.network(small_network(), IMAGES["A"], output=1, against=0, classes=["a", "b"]),
     "receptive_field": lambda: explain.receptive_field(
         [layers.Conv2D(4, 3, name="conv"), layers.MaxPooling2D(name="pool"), layers.Conv2D(4, 3, name="conv_1")],
         size=(12, 10),

@@ -110,6 +110,25 @@ def test_a_wrong_sum_is_said():
     assert not explain.network(model, numbers(12, 10)).steps[0].agree
 
 
+def test_what_made_the_difference_is_followed(network):
+    model, x = network
+    trace = explain.network(model, x, output=1, against=2)
+    contrast = trace.contrast
+    difference = contrast.sums[0] - contrast.sums[1]
+    one, other = contrast.layer.params["bias"][[1, 2]]
+    assert contrast.terms.sum() + one - other == pytest.approx(difference, rel=1e-6)
+    assert np.log(trace.output[1] / trace.output[2]) == pytest.approx(difference, rel=1e-4)
+    dense = [step.layer for step in trace.steps].index(contrast.layer.name)
+    assert trace.steps[dense + 1].index == (contrast.terms.argmax(),)
+    assert contrast.sentences[0] in trace.text(width=500)
+
+
+def test_the_difference_needs_a_dense_layer_at_the_end():
+    model = Sequential([layers.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.GlobalAveragePooling2D()])
+    with pytest.raises(ValueError, match="ends in a dense layer, for against"):
+        explain.network(model, numbers(8, 8), against=0)
+
+
 class Twice(layers.Layer):
     """A layer that nobody has heard of."""
 
@@ -140,6 +159,8 @@ def test_random_layers_hand_on_in_prediction():
         ({"x": "a b"}, "x as rows of numbers"),
         ({"output": 4}, "output from 0 to 3"),
         ({"classes": ["a"]}, "4 names, one for each output"),
+        ({"against": 4}, "against from 0 to 3"),
+        ({"output": 2, "against": 2}, "against as another output.*2 for both"),
         ({"model": layers.Dense(2)}, "a model with one input and one output"),
     ],
 )

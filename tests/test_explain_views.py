@@ -50,6 +50,7 @@ def test_the_alternative_text_is_one_sentence(name):
     assert "\n" not in trace.alt
     assert trace.alt[0] == trace.alt[0].upper()
     assert trace.alt.endswith(".")
+    assert ". " not in trace.alt
     assert trace.figure().alt == trace.alt
 
 
@@ -157,8 +158,15 @@ def test_colours_are_centred_at_zero():
     colours = _colours(Grid("g", np.array([[-2.0, 0.0, 2.0, np.nan]])))
     np.testing.assert_allclose(colours[0, 1], 1, atol=0.01)  # white
     np.testing.assert_allclose(colours[0, 3], 1, atol=0.01)
-    assert colours[0, 0, 2] > colours[0, 0, 0]  # blue
-    assert colours[0, 2, 0] > colours[0, 2, 2]  # orange
+    assert colours[0, 0, 0] > colours[0, 0, 2]  # orange
+    assert colours[0, 2, 2] > colours[0, 2, 0]  # blue
+
+
+def test_a_number_above_zero_has_its_colour_also_where_none_is_below():
+    from tinyconv.explain.drawing import _colours
+
+    alone, beside = _colours(Grid("g", np.array([[2.0, 1.0]]))), _colours(Grid("g", np.array([[2.0, 1.0, -2.0]])))
+    np.testing.assert_array_equal(alone, beside[:, :2])
 
 
 @each_trace

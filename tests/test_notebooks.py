@@ -26,6 +26,11 @@ def cells_of(source):
     return json.loads(build.target(source).read_text("utf-8"))["cells"]
 
 
+def said_in(output):
+    """What an output says as text."""
+    return "".join(output.get("text", "")) + "".join(output.get("data", {}).get("text/plain", ""))
+
+
 def pictures(outputs):
     return [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
 
@@ -56,6 +61,41 @@ def test_it_has_outputs_and_no_error(source):
     assert outputs
     assert all(output["output_type"] in ("stream", "execute_result", "display_data") for output in outputs)
     assert not any(output.get("name") == "stderr" or "Traceback" in str(output.get("text")) for output in outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("01", "[[1 1 2 0] [1 3 0 0] [2 0 0 3] [0 0 3 0]]"),  # note 001's map of image A
+        ("01", "[[1, 1, 1, 1], [0, 1, 1, 2], [1, 1, 3, 0], [0, 2, 0, 0]]"),  # of image B
+        ("02", "[[1, 1, 1], [1, 3, 0], [1, 0, 0]]"),  # stride 2, padding 1
+        ("02", "[[1, 2, 0], [2, 0, 0], [0, 0, 1]]"),  # stride 2, "same"
+        ("03", "largest [[3 2] [2 3]] smallest [[1 0] [0 0]]"),
+        ("03", "7 5 5 8"),  # flatten, note 000
+        ("04", "350,586,533"),
+        ("04", "99.97"),
+        ("04", "1,204,650"),
+        ("04", "264,049"),
+        ("04", "2,002,698"),
+        ("04", "3,231,498"),
+        ("04", "85,770"),
+        ("04", "113,386"),
+        ("04", "166,986"),
+        ("04", "6,649,925"),
+        ("05", "16 by 9 matrix"),  # im2col
+        ("06", "[[6. 6. 5.] [6. 7. 7.] [4. 5. 7.]]"),  # the kernel's gradient, image A
+        ("06", "[[5, 6, 5], [5, 6, 6], [4, 6, 7]]"),  # image B
+        ("06", "[[1. 1. 3.] [1. 4. 0.] [3. 0. 1.]]"),  # through max pooling, image A
+        ("06", "[[1, 1, 2], [1, 4, 0], [2, 0, 1]]"),  # image B
+    ],
+)
+def test_the_golden_numbers_stand_in_their_notebook(name, numbers):
+    """Among what is printed, or among what is asserted."""
+    (source,) = build.sources(name)
+    cells = cells_of(source)
+    texts = [said_in(output) for cell in cells for output in cell.get("outputs", [])]
+    texts += [line for cell in cells if "outputs" in cell for line in cell["source"].splitlines() if "assert" in line]
+    assert numbers in " ".join(" ".join(texts).split())
 
 
 @each

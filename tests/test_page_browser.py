@@ -345,6 +345,16 @@ def test_stride_2_with_padding_1_and_with_same_have_one_shape_and_other_numbers(
     assert "OH = floor((6 + 0 + 0 - 1 × (3 - 1) - 1) / 2) + 1 = 2" in page.locator("#formula").inner_text()
 
 
+@pytest.mark.parametrize(("n", "padding", "size"), [(11, "valid", 5), (11, "same", 6), (7, "same", 4)])
+def test_sizes_of_the_notes(page, n, padding, size):
+    for name, value in (("image", n), ("kernel", 2), ("stride", 2)):
+        set_size(page, f"{name} rows", value)
+        set_size(page, f"{name} columns", value)
+    page.locator("#padding").select_option(padding)
+    assert shown(page, "y").shape == (size, size)
+    assert f"= {size}" in page.locator("#formula").inner_text()
+
+
 # One cell
 
 

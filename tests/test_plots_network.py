@@ -347,6 +347,11 @@ def test_saliency_figure_shows_sign_and_size():
     assert signed.get_clim()[0] == -signed.get_clim()[1]
     assert size.get_clim()[0] == 0
     assert "for dog" in figure.get_suptitle()
+    low, middle, high = (np.array(signed.cmap(share)) for share in (0.25, 0.5, 0.75))
+    assert low[0] > low[2]  # orange
+    np.testing.assert_allclose(middle, 1, atol=0.01)  # white
+    assert high[2] > high[0]  # blue
+    assert figure.axes[1].get_title(loc="left") == "brighter here: blue raises, orange lowers it"
 
 
 @pytest.mark.parametrize("draw", [plots.saliency, plots.grad_cam, plots.feature_maps, plots.feature_strip])

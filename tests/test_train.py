@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_train_succeeds(trained):
 
 def test_train_writes_what_it_says(trained):
     folder, result = trained
-    files = ["classes.json", "confusion.png", "curves.png", "history.csv", "model.keras", "wrong.png"]
+    files = ["classes.json", "confusion.png", "curves.png", "history.csv", "model.keras", "wrong", "wrong.png"]
     assert sorted(path.name for path in folder.iterdir()) == files
     assert f"Written to {folder}: {', '.join(files)}" in result.out
 
@@ -39,6 +40,18 @@ def test_train_writes_what_it_says(trained):
 def test_train_draws_pictures(trained, name):
     with Image.open(trained[0] / name) as picture:
         assert min(picture.size) > 300
+
+
+def test_train_writes_the_images_it_gets_wrong(trained):
+    model = load_model(trained[0] / "model.keras")
+    paths = sorted((trained[0] / "wrong").iterdir())
+    assert 1 <= len(paths) <= 32
+    assert paths[0].name.startswith("01-true-")
+    for path in paths:
+        true, other = map(int, re.fullmatch(r"\d\d-true-(\d)-taken-for-(\d).png", path.name).groups())
+        with Image.open(path) as picture:
+            x = np.asarray(picture)[None, ..., None] / np.float32(255)
+        assert model.predict(x, verbose=0).argmax() == other != true
 
 
 def test_train_writes_a_line_per_epoch(trained):

@@ -165,6 +165,7 @@ axes = figure.subplots()
 axes.plot(list(milliseconds.values()), list(milliseconds), "o", color="#3b6ea5")
 axes.invert_yaxis()
 axes.set_xscale("log")
+axes.xaxis.set_major_formatter("{x:g}")
 axes.set_xlabel("milliseconds, each line ten times the one before")
 axes.grid(axis="x")
 figure
@@ -252,7 +253,14 @@ print("In pieces of 100 kB: the same to four decimals.")
 #
 # 16 rows, one for each place, and 9 columns. The four innermost pixels are written down nine times, a corner once.
 # </details>
-#
+
+# %%
+matrix = explain.im2col(np.arange(36).reshape(6, 6), np.ones((3, 3)))
+print(matrix.alt)
+
+assert matrix.repeats[2, 2] == 9
+
+# %% [markdown]
 # **2.** With stride 3 and a 3x3 kernel, how much larger than the image is the matrix?
 #
 # <details><summary>Answer</summary>

@@ -14,7 +14,7 @@ from IPython.display import display
 
 from tinyconv import Sequential, config, datasets, explain, layers, notes, plots, utils
 from tinyconv.callbacks import LambdaCallback
-from tinyconv.figures import described, new_figure
+from tinyconv.figures import described, new_figure, signed
 
 # %matplotlib inline
 
@@ -119,12 +119,22 @@ figure = new_figure(7, 0.85 * len(filters) + 0.4)
 grid = figure.subplots(len(filters), 8, squeeze=False)
 for epoch, (row, kernels) in enumerate(zip(grid, filters)):
     for f, axes in enumerate(row):
-        drawn = axes.imshow(kernels[..., f], cmap="RdBu_r", vmin=-end, vmax=end)
+        drawn = axes.imshow(kernels[..., f], cmap=signed(), vmin=-end, vmax=end)
         axes.set(xticks=[], yticks=[])
     row[0].set_ylabel(f"epoch {epoch}", fontsize=8)
 figure.colorbar(drawn, ax=grid)
 moved = np.abs(filters[-1] - filters[0]).mean() / np.abs(filters[0]).mean()
 show(described(figure, f"Eight 5x5 filters over {len(filters) - 1} epochs; on average they moved by {moved:.0%}."))
+
+# %% [markdown]
+# What did the last of them learn? Its weights in words, and the places in the test images that it answers to most:
+
+# %% tags=["volatile"]
+learned = explain.filter(model, x_test, 7)
+print(learned)
+
+strongest = learned.answers[0]
+assert np.isclose((strongest.piece * learned.kernel[..., 0]).sum() + learned.bias, strongest.value, rtol=1e-4)
 
 # %% [markdown]
 # ## What it sees in one image
@@ -173,6 +183,15 @@ mistakes = np.flatnonzero(taken_for != y_test)
 worst = mistakes[predicted[mistakes].max(axis=1).argmax()]
 show(plots.grad_cam(model, x_test[worst], class_=int(taken_for[worst])))
 show(plots.grad_cam(model, x_test[worst], class_=int(y_test[worst])))
+
+# %% [markdown]
+# And in numbers: what the last layer's inputs say for the one, and what for the other.
+
+# %% tags=["volatile"]
+wrong = explain.network(model, x_test[worst], output=int(taken_for[worst]), against=int(y_test[worst]))
+print("\n".join(wrong.contrast.sentences))
+
+assert wrong.contrast.sums[0] > wrong.contrast.sums[1]
 
 # %% [markdown]
 # ## Draw a digit

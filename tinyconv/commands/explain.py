@@ -1,5 +1,7 @@
 """``tinyconv explain``: where a number comes from, as text, figure, animation or page; and ``tinyconv inspect``."""
 
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +12,13 @@ import numpy as np
 
 from tinyconv import explain, plots
 from tinyconv._types import Array
-from tinyconv.checks import sentence
+from tinyconv.checks import first_index, sentence
 from tinyconv.commands.networks import Meaning, fed, image_shape, probabilities
 from tinyconv.commands.predict import read_image
 from tinyconv.explain.inputs import numbers
 from tinyconv.explain.views import Trace
 from tinyconv.files import replacing
+from tinyconv.layers import Dense
 from tinyconv.models import load_model
 from tinyconv.notes.printed import IMAGES, KERNEL
 
@@ -39,7 +42,8 @@ class Request:
         row, column: the cell to explain.
         pool_size, mode: of the pooling.
         model: file of a network.
-        output: which of its outputs.
+        output, against: which of its outputs, and why not another.
+        layer, filter: one of its filters.
         gif, png, html: files to write.
     """
 
@@ -58,6 +62,9 @@ class Request:
     mode: str | None = None
     model: str | None = None
     output: int | None = None
+    against: int | None = None
+    layer: str | None = None
+    filter: int | None = None
     gif: str | None = None
     png: str | None = None
     html: str | None = None
@@ -116,10 +123,11 @@ def _is_unicode() -> bool:
 
 
 def _conv(request: Request) -> Trace:
-    whole = explain.conv(_image(request), _kernel(request), **_settings(request))
-    return (
-        whole if request.row is None and request.column is None else whole.cell(request.row or 0, request.column or 0)
-    )
+    """A whole convolution, or one cell, which may be of an image of any size."""
+    image, kernel, settings = _image(request), _kernel(request), _settings(request)
+    if request.row is None and request.column is None:
+        return explain.conv(image, kernel, **settings)
+    return explain.conv_cell(image, kernel, request.row or 0, request.column or 0, **settings)
 
 
 def _pixel(request: Request) -> Trace:
@@ -136,11 +144,14 @@ def _im2col(request: Request) -> Trace:
 
 
 def _backward(request: Request) -> Trace:
-    """Where --mode names a pooling, the gradient comes back through it."""
+    """Where --mode names a pooling, the gradient comes back through it; --row and --column choose a weight."""
     image, kernel, settings = _image(request), _kernel(request), _settings(request)
     whole = explain.conv(image, kernel, **settings)
     dy = None if request.mode is None else explain.pool_backward(whole.y, **_pool_settings(request)).dx
-    return explain.conv_backward(image, kernel, dy, **settings)
+    found = explain.conv_backward(image, kernel, dy, **settings)
+    if request.row is None and request.column is None:
+        return found
+    return found.weight(request.row or 0, request.column or 0)
 
 
 def _pool(request: Request) -> Trace:
@@ -160,10 +171,17 @@ def _map(request: Request) -> Array:
 
 
 def _size(request: Request) -> Trace:
-    image, kernel = _image(request), _kernel(request)
+    """Of --image and --kernel, which may be sizes here, such as 28x28."""
+    sizes = [_size_of(request.image) or _image(request).shape, _size_of(request.kernel) or _kernel(request).shape]
     names = {"strides": request.strides, "padding": request.padding, "dilation_rate": request.dilation}
     settings = {name: value for name, value in names.items() if value is not None}
-    return explain.output_size(image.shape[:2], kernel.shape[:2], **settings)
+    return explain.output_size(sizes[0][:2], sizes[1][:2], **settings)
+
+
+def _size_of(text: str | None) -> tuple[int, ...] | None:
+    """Rows and columns from a text such as 28x28, or None."""
+    found = re.fullmatch(r"(\d+)x(\d+)", text or "")
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _flatten(request: Request) -> Trace:
@@ -176,7 +194,18 @@ def _network(request: Request) -> Trace:
         raise ValueError(sentence("explain network", expected, "not both"))
     model, image, meaning = _network_and_image(request.model, request.image)
     classes = meaning.classes if len(meaning.classes) == model.output_shape[-1] else None
-    return explain.network(model, image, output=request.output, classes=classes)
+    return explain.network(model, image, output=request.output, classes=classes, against=request.against)
+
+
+def _filter(request: Request) -> Trace:
+    if request.model is None or request.image is None:
+        expected = "--model and --image, a network and an image file or a folder of them"
+        raise ValueError(sentence("explain filter", expected, "not both"))
+    model = load_model(request.model)
+    path = Path(request.image)
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    images = np.stack([read_image(str(each), *image_shape(model)) for each in paths])  # (N, H, W, C)
+    return explain.filter(model, fed(images, model), request.filter or 0, request.layer)
 
 
 def _receptive_field(request: Request) -> Trace:
@@ -197,6 +226,7 @@ TOPICS: dict[str, Callable[[Request], Trace]] = {
     "backward": _backward,
     "pool-backward": _pool_backward,
     "network": _network,
+    "filter": _filter,
     "receptive-field": _receptive_field,
 }
 
@@ -218,7 +248,8 @@ def _settings(request: Request, *without: str) -> dict[str, Any]:
 
 
 def _pool_settings(request: Request) -> dict[str, Any]:
-    return {"mode": request.mode or "max", "pool_size": request.pool_size or 2}
+    pool_size = 2 if request.pool_size is None else request.pool_size
+    return {"mode": request.mode or "max", "pool_size": pool_size}
 
 
 def _image(request: Request) -> Array:
@@ -235,12 +266,23 @@ def _numbers(text: str, named: dict[str, str], option: str) -> Array:
     if text not in named and path.suffix and path.exists():
         if path.suffix.lower() not in (".txt", ".csv"):
             return read_image(text, None, None, 1)[..., 0].astype(np.float64)  # (H, W)
-        return numbers(path.read_text(encoding="utf-8"), f"{option} {text}", "explain")
+        try:
+            return _finite(path.read_text(encoding="utf-8"), f"{option} {text}")
+        except UnicodeError as error:
+            raise ValueError(sentence("explain", f"{option} {text} as a file of text", str(error))) from error
     try:
-        return numbers(named.get(text, text), option, "explain")
+        return _finite(named.get(text, text), option)
     except ValueError as error:
         names = ", ".join(named)
         raise ValueError(f"{error} Known names: {names}; or write rows as '1 0 / 0 1', or name a file.") from None
+
+
+def _finite(text: str, name: str) -> Array:
+    found = numbers(text, name, "explain")
+    if not np.isfinite(found).all():
+        wrong = found[first_index(~np.isfinite(found))]
+        raise ValueError(sentence("explain", f"{name} as numbers that can be added up", str(wrong)))
+    return found
 
 
 def _network_and_image(model_path: str, image_path: str) -> tuple[Any, Array, Meaning]:
@@ -274,7 +316,11 @@ def inspect(model_path: str, image_path: str, out: str | None = None) -> None:
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=150)
     print(f"written: {path}. {getattr(figure, 'alt', '')}")
-    print(f"How it came about: tinyconv explain network --model {model_path} --image {image_path}")
+    against = f" --against {np.argsort(-found, kind='stable')[1]}" if isinstance(model.layers[-1], Dense) else ""
+    paths = f"--model {shlex.quote(model_path)} --image {shlex.quote(image_path)}"
+    print(
+        f"How it came about: tinyconv explain network {paths}{against if len(found) == model.output_shape[-1] else ''}"
+    )
 
 
 def in_words(found: Array, classes: tuple[str, ...]) -> list[str]:

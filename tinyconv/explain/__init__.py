@@ -10,6 +10,7 @@ from tinyconv.explain.backward import conv_backward, pool_backward
 from tinyconv.explain.columns import im2col
 from tinyconv.explain.convolution import compare, conv, conv_cell, conv_pixel, correlation_and_convolution
 from tinyconv.explain.fields import receptive_field
+from tinyconv.explain.filters import filter
 from tinyconv.explain.network import network
 from tinyconv.explain.page import page
 from tinyconv.explain.pooling import flatten, pool
@@ -26,6 +27,7 @@ __all__ = [
     "conv_pixel",
     "correlation_and_convolution",
     "dropout",
+    "filter",
     "flatten",
     "gradcheck",
     "im2col",

@@ -11,7 +11,6 @@ than 1, with the kernel turned by 180 degrees. Both are shown; the numbers are t
 """
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,14 @@ from tinyconv.explain import inputs
 from tinyconv.explain.convolution import Convolution, conv, one_group
 from tinyconv.explain.pooling import Pooling, pool
 from tinyconv.explain.views import Cell, Frame, Grid, Lines, Part, Trace, kept
-from tinyconv.explain.wording import at, by, capital, count, number, products, total
+from tinyconv.explain.wording import at, by, capital, count, more, number, products, total
 from tinyconv.figures import described
 from tinyconv.layers import AveragePooling2D, MaxPooling2D, MinPooling2D
 from tinyconv.layers.im2col import unpad
 
 #: Sums that are written out, and frames.
 _WRITTEN, _FRAMES = 12, 64
+_WEIGHT = "explain.conv_backward"
 
 
 # Convolution
@@ -55,6 +55,12 @@ class ConvolutionBackward(Trace):
     dx: Array
     spread: Array
     correlated: Array
+
+    def weight(self, row: int, column: int, channel: int = 0) -> "WeightGradient":
+        """Why one entry of dK has its value."""
+        kh, kw, c, _ = self.whole.kernel.shape
+        u, v = inputs.place(row, kh, "row", _WEIGHT), inputs.place(column, kw, "column", _WEIGHT)
+        return WeightGradient(self, u, v, inputs.place(channel, c, "channel", _WEIGHT))
 
     def kernel_cell(self, u: int, v: int, channel: int = 0) -> str:
         """One entry of dK as a sum of pixel times dY."""
@@ -92,9 +98,8 @@ class ConvolutionBackward(Trace):
         w, f = self.whole, self.whole.filter
         (kh, kw), (h, width, _) = w.window.size, w.x.shape
         names = [f"dK{self._name(c)}" for c in w.channels]
-        entries = [(u, v) for u in range(kh) for v in range(kw)][:_WRITTEN]
-        felt = ((i, j) for i in range(h) for j in range(width) if w.pixel(i, j).felt)
-        shown = list(islice(felt, _WRITTEN))
+        entries = [(u, v) for u in range(kh) for v in range(kw)]
+        felt = [(i, j) for i in range(h) for j in range(width) if w.pixel(i, j).felt]
         many = f" of filter {f} of {w.kernel.shape[3]}" if w.kernel.shape[3] > 1 else ""
         bent: list[Part] = [] if w.activation.name == "linear" else [
             f"The gradient passes the activation {w.activation.name} first.",
@@ -107,11 +112,21 @@ class ConvolutionBackward(Trace):
             Grid(f"dY{many}", self.dz[..., f], sign="="),
             *[Grid(f"{name}, the gradient by the kernel", self.dkernel[..., c, f]) for c, name in enumerate(names)],
             "Each entry of dK: the pixels that this weight lay on, times the gradients of the outputs they went into.",
-            Lines(tuple(f"{names[0]} at {at(u, v)}: {self.kernel_cell(u, v)}" for u, v in entries)),
+            Lines(
+                (
+                    *(f"{names[0]} at {at(u, v)}: {self.kernel_cell(u, v)}" for u, v in entries[:_WRITTEN]),
+                    *more(len(entries) - _WRITTEN, "entry", ".weight(row, column)"),
+                )
+            ),
             f"db, the gradient by the bias, is the sum of dY: {total(self.dz[..., f])} = {number(self.dbias[f])}.",
             "dX as a scatter-add: each output hands its gradient, times the weight, to the pixel under that weight.",
             *[Grid(f"dX{self._name(c)}, the gradient by the image", self.dx[..., c]) for c in w.channels],
-            Lines(tuple(f"dX at {at(i, j)}: {self.pixel(i, j)}" for i, j in shown)),
+            Lines(
+                (
+                    *(f"dX at {at(i, j)}: {self.pixel(i, j)}" for i, j in felt[:_WRITTEN]),
+                    *more(len(felt) - _WRITTEN, "pixel", ".pixel(row, column)"),
+                )
+            ),
             f"dX as a full correlation: the kernel turned by 180 degrees, slid over dY{self._spacing()}, "
             f"gives {'the same numbers' if self.agree else 'OTHER numbers, which is a mistake'}.",
             Grid(f"dY{many}, spread out", self.spread[..., f], sign="∗"),
@@ -143,21 +158,86 @@ class ConvolutionBackward(Trace):
         return f", channel {c}" if self.whole.x.shape[2] > 1 else ""
 
     def frames(self) -> list[Frame]:
-        w, f = self.whole, self.whole.filter
-        (kh, kw), (oh, ow) = w.window.size, self.dz.shape[:2]
+        kh, kw = self.whole.window.size
         order = [(u, v) for u in range(kh) for v in range(kw)]
-        image = w.images()[0]
         found = []
         for k, (u, v) in enumerate(order[:_FRAMES]):
-            on = [w.under(i, j)[u * kw + v] for i in range(oh) for j in range(ow)]
-            gradient = Grid("dK, the gradient by the kernel", self.dkernel[..., 0, f])
-            grids = [
-                image.marked(window=on),
-                Grid("dY", self.dz[..., f], sign="="),
-                gradient.marked(window=[(u, v)], blank=order[k + 1 :]),
-            ]
+            image, dy, gradient = self.weight(u, v).grids()
+            grids = [image, dy, gradient.marked(blank=order[k + 1 :])]
             found.append(Frame(grids, f"dK at {at(u, v)}: {self.kernel_cell(u, v)}"))
         return found
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WeightGradient(Trace):
+    """One entry of dK.
+
+    Attributes:
+        backward: all gradients of the convolution.
+        row, column, channel: the weight.
+    """
+
+    backward: ConvolutionBackward
+    row: int
+    column: int
+    channel: int
+
+    @property
+    def pixels(self) -> Array:
+        """The pixels that the weight lay on, one for each output (OH, OW)."""
+        return self.backward.whole.windows[:, :, self.row, self.column, self.channel]
+
+    @property
+    def dy(self) -> Array:
+        """The gradient of each output (OH, OW)."""
+        return self.backward.dz[..., self.backward.whole.filter]
+
+    @property
+    def value(self) -> float:
+        """The entry, as the layer computed it."""
+        return float(self.backward.dkernel[self.row, self.column, self.channel, self.backward.whole.filter])
+
+    @property
+    def _named(self) -> str:
+        return f"{at(self.row, self.column)}{self.backward._name(self.channel)}"
+
+    @property
+    def title(self) -> str:
+        return f"Gradient of the weight at {self._named}: why it is {number(self.value)}"
+
+    @property
+    def alt(self) -> str:
+        n = count(self.pixels.size, "pixel")
+        return f"The weight at {self._named} lay on {n}; each times its output's gradient, they make its own."
+
+    def parts(self) -> list[Part]:
+        image, _, gradient = self.grids()
+        return [
+            f"{self.alt} Where the weight grows by 1, the loss grows by {number(self.value)}.",
+            image,
+            Grid("The pixels it lay on, one for each output", self.pixels),
+            Grid("dY, the gradient of each output", self.dy),
+            Grid("Products", self.pixels * self.dy),
+            gradient,
+            Lines((f"Sum: {products(self.pixels, self.dy)} = {number(self.value)}.",)),
+        ]
+
+    @property
+    def caption(self) -> str:
+        return f"{capital(self._named)}: {self.backward.kernel_cell(self.row, self.column, self.channel)}"
+
+    def grids(self) -> list[Grid]:
+        w, (oh, ow) = self.backward.whole, self.dy.shape
+        place = self.row * w.window.size[1] + self.column
+        on = [w.under(i, j)[place] for i in range(oh) for j in range(ow)]
+        dk = self.backward.dkernel[..., self.channel, w.filter]
+        return [
+            w.images()[self.channel].marked(window=on),
+            Grid("dY", self.dy, sign="="),
+            Grid(f"dK{self.backward._name(self.channel)}, the gradient by the kernel", dk).marked(
+                window=[(self.row, self.column)]
+            ),
+        ]
 
 
 def _lines(rows: int, columns: int) -> str:

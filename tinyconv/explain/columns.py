@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from tinyconv._types import Array
+from tinyconv.explain import inputs
 from tinyconv.explain.convolution import Convolution, conv, one_group
 from tinyconv.explain.views import Frame, Grid, Lines, Part, Trace, kept
-from tinyconv.explain.wording import at, by, capital, count, number, products
+from tinyconv.explain.wording import at, by, capital, count, more, number, products
 from tinyconv.layers.im2col import col2im, unpad
 from tinyconv.layers.im2col import im2col as window_rows
 
@@ -69,14 +70,21 @@ class Columns(Trace):
             Grid("How often each pixel stands in the matrix", self.repeats),
             f"{capital(count(again, 'pixel'))} {'stands' if again == 1 else 'stand'} in it {count(most, 'time')}. "
             "On the way back col2im adds all copies of a pixel's gradient together.",
-            Lines(tuple(self._row(k, rows[k]) for k in range(min(len(rows), _WRITTEN)))),
+            Lines(
+                (
+                    *(self.row(k) for k in range(min(len(rows), _WRITTEN))),
+                    *more(len(rows) - _WRITTEN, "row", ".row(number)"),
+                )
+            ),
         ]  # fmt: skip
 
-    def _row(self, k: int, name: str) -> str:
-        i, j = name.split(",")
+    def row(self, k: int) -> str:
+        """One row of the matrix times the kernel, which is one cell of the output."""
+        k = inputs.place(k, len(self.matrix), "row", "explain.im2col")
+        i, j = divmod(k, self.whole.z.shape[1])
         f = self.whole.filter
         line = products(self.matrix[k], self.kernel[:, f])
-        return f"Matrix row {k}, the window at {at(int(i), int(j))}: {line} = {number(self.product[k, f])}"
+        return f"Matrix row {k}, the window at {at(i, j)}: {line} = {number(self.product[k, f])}"
 
     def frames(self) -> list[Frame]:
         image, matrix, kernel, output = [part for part in self.parts() if isinstance(part, Grid)][:4]

@@ -14,7 +14,7 @@ from tinyconv.checks import sentence
 from tinyconv.explain import inputs
 from tinyconv.explain.sizes import axes_of, size_lines
 from tinyconv.explain.views import Cell, Frame, Grid, Lines, Part, Trace, cells_where, kept
-from tinyconv.explain.wording import at, bracketed, by, capital, count, listed, number, products, span, total
+from tinyconv.explain.wording import at, bracketed, by, capital, count, listed, more, number, products, span, total
 from tinyconv.figures import described
 from tinyconv.geometry import Window
 from tinyconv.layers.im2col import im2col
@@ -123,8 +123,7 @@ class Convolution(Trace):
     def parts(self) -> list[Part]:
         oh, ow = self.z.shape[:2]
         written = [(i, j) for i in range(oh) for j in range(ow)][:_WRITTEN]
-        left = oh * ow - len(written)
-        more = (f"{capital(count(left, 'more cell'))}: .cell(row, column) writes each out.",) if left else ()
+        left = more(oh * ow - len(written), "cell", ".cell(row, column)")
         lines = [f"{capital(at(i, j))}: {self.cell(i, j).sum}" for i, j in written]
         return [
             size_lines(*axes_of(self.x, self.window)),
@@ -133,7 +132,7 @@ class Convolution(Trace):
             *self.maps(),
             self.turning,
             "The sums, window by window, pixel times weight in rows from left to right. Rows and columns count from 0.",
-            Lines((*lines, *more)),
+            Lines((*lines, *left)),
         ]
 
     @property
@@ -403,7 +402,7 @@ class PixelReach(Trace):
         weights = w.kernel[:, :, self.channel - w.channels.start, w.filter]
         value = w.x[self.row, self.column, self.channel]
         lines = [
-            f"Output {at(i, j)}, through the weight at {at(u, v)}, {number(weights[u, v])}: "
+            f"Output {at(i, j)}, through the weight {number(weights[u, v])} at {at(u, v)}: "
             f"the pixel adds {bracketed(value)} × {bracketed(weights[u, v])} = {number(value * weights[u, v])}."
             for (i, j), (u, v) in self.felt.items()
         ]
@@ -416,7 +415,14 @@ class PixelReach(Trace):
             f"The pixel is {number(value)}. {self.alt} Where it grows by 1, each of these outputs grows by the weight"
         )
         head = f"{head}{bent}."
-        return [head, image, kernel, output, Lines(tuple(lines) or ("No window reaches it.",))]
+        felt = [weights[place] for place in self.felt.values()]
+        outputs = "all outputs" if w.kernel.shape[3] == 1 else "this filter's outputs"
+        slope = (
+            f"Its gradient, where the loss is the sum of {outputs}{bent}, is the sum of these weights: "
+            f"{total(felt)} = {number(sum(felt))}."
+        )
+        reached = [Lines(tuple(lines)), slope] if lines else ["No window reaches it: its gradient is 0."]
+        return [head, image, kernel, output, *reached]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -545,7 +551,7 @@ def correlation_and_convolution(x: Any, k: Any, **settings: Any) -> Comparison:
     'the outputs are all 1 by 2, but 2 of 2 cells differ.'
     """
     both = conv(x, k, **settings), conv(x, k, turned=True, **settings)
-    return Comparison(both, ("cross-correlation, the kernel as it is", "convolution, the kernel turned"))
+    return Comparison(both, ("cross-correlation (the kernel as it is)", "convolution (the kernel turned)"))
 
 
 def compare(*traces: Convolution) -> Comparison:

@@ -1,7 +1,7 @@
 """Grids of numbers as Matplotlib figures and as animations. The only module here that draws.
 
-Every cell carries its number, so that colour is never the only sign: light to dark blue for numbers from 0 up, and blue
-for negative, white for 0, orange for positive where signs differ. Both can be told apart with any colour vision.
+Every cell carries its number, so that colour is never the only sign: orange for numbers below 0, white for 0, blue for
+those above, as on all figures; any colour vision tells them apart.
 """
 
 import textwrap
@@ -13,6 +13,7 @@ import numpy as np
 
 from tinyconv._types import Array
 from tinyconv.explain.views import Cell, Frame, Grid
+from tinyconv.figures import signed
 from tinyconv.files import replacing
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 CELL, GAP, MARGIN, LINE, WIDEST = 0.36, 0.5, 0.2, 0.17, 12.0
 
 _EDGE, _QUIET, _MARK, _HATCH = "#8c8c8c", "#595959", "#b34700", "#ececec"
-_SIGNED = ("#2c6fb3", "#ffffff", "#e08214")
-_POSITIVE = ("#ffffff", "#5b9bd1")
 
 
 class _Box:
@@ -143,16 +142,11 @@ def _colour(page: "Axes", box: _Box) -> None:
 
 def _colours(grid: Grid) -> Array:
     """(rows, columns) -> (rows, columns, 4): a light colour behind every number."""
-    from matplotlib.colors import LinearSegmentedColormap
-
     if grid.cells.dtype.kind in "OUS":
         return np.ones((*grid.cells.shape, 4))
     values = np.where(np.isfinite(grid.cells), grid.cells, 0).astype(float)
     largest = np.abs(values).max(initial=0) or 1.0
-    if (values < 0).any():
-        colours = LinearSegmentedColormap.from_list("signed", _SIGNED)(0.5 + 0.4 * values / largest)
-    else:
-        colours = LinearSegmentedColormap.from_list("positive", _POSITIVE)(values / largest)
+    colours = signed()(0.5 + 0.25 * values / largest)  # the light half of the map
     for cell in grid.marked_as("blank"):
         colours[cell] = 1.0
     return np.asarray(colours)

@@ -4,7 +4,7 @@ The path begins at one output. At each layer it writes down how that number came
 counted most: of a sum the largest term, of a maximum the winner. It ends at a pixel.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,8 @@ class Step(Trace):
 
     @property
     def alt(self) -> str:
-        return f"In {self.layer}, the number at {_place(self.index)} is {number(self.stored)}. {self.verdict}"
+        value = f"{number(self.stored)}, and its terms make {number(self.arithmetic.value)}"
+        return f"In {self.layer}, the number at {_place(self.index)} is {value}."
 
     @property
     def verdict(self) -> str:
@@ -92,6 +93,23 @@ class Step(Trace):
     def parts(self) -> list[Part]:
         a = self.arithmetic
         return [*([a.opening] if a.opening else []), *a.grids, Lines((*a.sentences, self.verdict))]
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """Why one class was preferred to another: the difference of their sums in the last dense layer.
+
+    Attributes:
+        layer: that layer.
+        sums: of the class preferred, and of the other.
+        terms: by how much each input speaks for the first (I,).
+        sentences: the arithmetic.
+    """
+
+    layer: Any
+    sums: tuple[float, float]
+    terms: Array
+    sentences: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,6 +124,7 @@ class Network(Trace):
         steps: the numbers on the path, from the output to the image.
         pixel: value and place that the path ends at, None where it ends before.
         activations: each layer's output by name, without the batch axis.
+        contrast: why the chosen output and not another, where that was asked.
     """
 
     name: str
@@ -115,6 +134,7 @@ class Network(Trace):
     steps: tuple[Step, ...]
     pixel: tuple[float, Index] | None
     activations: Mapping[str, Array]
+    contrast: Contrast | None
     _calls: Mapping[str, Callable[[Index], Step]]
 
     def at(self, layer: str, *index: int) -> Step:
@@ -139,9 +159,9 @@ class Network(Trace):
 
     @property
     def alt(self) -> str:
-        end = f" It ends at the pixel at {_place(self.pixel[1])}." if self.pixel else ""
+        end = f" to the pixel at {_place(self.pixel[1])}" if self.pixel else ""
         begin = f"The path of {self._named}, {number(self.output[self.chosen])}"
-        return f"{begin}, back through {count(len(self.steps), 'layer')}.{end}"
+        return f"{begin}, back through {count(len(self.steps), 'layer')}{end}."
 
     def parts(self) -> list[Part]:
         found: list[Part] = []
@@ -149,6 +169,8 @@ class Network(Trace):
             order = np.argsort(-self.output, kind="stable")[:_CLASSES]
             lines = [f"{self.classes[c]}: {number(self.output[c])}" for c in order]
             found.append(Lines((f"The {count(len(order), 'largest output')}:".replace("The 1 ", "The "), *lines)))
+        if self.contrast:
+            found.append(Lines(self.contrast.sentences))
         found.append("At each layer: how the number came about, and the input that counted most, which is followed.")
         for k, step in enumerate(self.steps, start=1):
             found += [f"Step {k}. {step.title}", *step.parts()]
@@ -172,7 +194,9 @@ class Network(Trace):
         return [Frame(step.arithmetic.grids, f"{step.title}. {step.arithmetic.sentences[-1]}") for step in self.steps]
 
 
-def network(model: Any, x: Any, output: Any = None, classes: Sequence[str] | None = None) -> Network:
+def network(
+    model: Any, x: Any, output: Any = None, classes: Sequence[str] | None = None, against: int | None = None
+) -> Network:
     """Where a prediction comes from, from one of its outputs back through every layer to a pixel.
 
     Args:
@@ -180,9 +204,11 @@ def network(model: Any, x: Any, output: Any = None, classes: Sequence[str] | Non
         x: one sample, with or without the batch axis; images may leave out a channel axis of 1.
         output: number of the output to begin at; the largest, if None.
         classes: names of the outputs.
+        against: number of another output: why that one and not this? The path then follows what made the difference.
 
     Raises:
-        ValueError: for other networks, for several samples, and for an output that is not there.
+        ValueError: for other networks, for several samples, and for an output that is not there; with ``against``, for
+            a network that does not end in a dense layer.
     """
     if not hasattr(model, "nodes") or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(sentence(_WHERE, "a model with one input and one output", repr(model)))
@@ -194,6 +220,10 @@ def network(model: Any, x: Any, output: Any = None, classes: Sequence[str] | Non
     last = model.outputs[0]
     y = values[last][0]
     chosen = _chosen(output, y)
+    names = tuple(str(c) for c in classes) if classes is not None else tuple(f"class {c}" for c in range(y.shape[-1]))
+    if len(names) != y.shape[-1]:
+        raise ValueError(sentence(_WHERE, f"{count(y.shape[-1], 'name')}, one for each output", f"{len(names)}"))
+    contrast = None if against is None else _contrast(model, caches, values, chosen, against, names)
     steps = []
     tensor, index = last, chosen
     while tensor in caches:
@@ -201,11 +231,10 @@ def network(model: Any, x: Any, output: Any = None, classes: Sequence[str] | Non
         follow = steps[-1].arithmetic.follow
         if follow is None:
             break
+        if contrast and caches[tensor][0].layer is contrast.layer:
+            follow = (0, (int(contrast.terms.argmax()),))
         tensor, index = caches[tensor][0].inputs[follow[0]], follow[1]
     pixel = (float(sample[0][index]), index) if tensor not in caches else None
-    names = tuple(str(c) for c in classes) if classes is not None else tuple(f"class {c}" for c in range(y.shape[-1]))
-    if len(names) != y.shape[-1]:
-        raise ValueError(sentence(_WHERE, f"{count(y.shape[-1], 'name')}, one for each output", f"{len(names)}"))
     return Network(
         name=model.name,
         classes=names,
@@ -214,6 +243,7 @@ def network(model: Any, x: Any, output: Any = None, classes: Sequence[str] | Non
         steps=tuple(steps),
         pixel=pixel,
         activations={node.layer.name: kept(values[t][0]) for t, (node, _) in caches.items()},
+        contrast=contrast,
         _calls={node.layer.name: _caller((node, cache), values, t) for t, (node, cache) in caches.items()},
     )
 
@@ -267,6 +297,60 @@ def _step(call: tuple[Node, Any], values: Mapping[SymbolicTensor, Array], tensor
     return Step(node.layer.name, type(node.layer).__name__, index, float(y[index]), arithmetic)
 
 
+def _contrast(
+    model: Any,
+    caches: Mapping[SymbolicTensor, tuple[Node, Any]],
+    values: Mapping[SymbolicTensor, Array],
+    chosen: Index,
+    against: Any,
+    names: Sequence[str],
+) -> Contrast:
+    """The two classes' sums, input by input: what spoke for the one, and what for the other."""
+    tensor = model.outputs[0]
+    while tensor in caches and isinstance(caches[tensor][0].layer, layers.Activation):
+        tensor = caches[tensor][0].inputs[0]
+    layer: Any = caches[tensor][0].layer if tensor in caches else None
+    if not isinstance(layer, layers.Dense) or len(chosen) != 1:
+        raise ValueError(sentence(_WHERE, "a network that ends in a dense layer, for against", f"{layer!r}"))
+    one, other = chosen[0], inputs.place(against, len(names), "against", _WHERE)
+    if one == other:
+        raise ValueError(sentence(_WHERE, "against as another output than the one explained", f"{against} for both"))
+    x = values[caches[tensor][0].inputs[0]][0].astype(np.float64)  # (I,)
+    kernel = layer.params["kernel"].astype(np.float64)  # (I, O)
+    bias = layer.params["bias"].astype(np.float64) if layer.use_bias else np.zeros(len(names))  # (O,)
+    sums = float(x @ kernel[:, one] + bias[one]), float(x @ kernel[:, other] + bias[other])
+    terms = x * (kernel[:, one] - kernel[:, other])  # (I,)
+    return Contrast(layer, sums, kept(terms), tuple(_contrast_lines(x, kernel, bias, terms, sums, one, other, names)))
+
+
+def _contrast_lines(
+    x: Array,
+    kernel: Array,
+    bias: Array,
+    terms: Array,
+    sums: tuple[float, float],
+    one: int,
+    other: int,
+    names: Sequence[str],
+) -> Iterator[str]:
+    order = np.argsort(-np.abs(terms), kind="stable")
+    shown, rest = order[:_TERMS], order[_TERMS:]
+    a, b, difference = names[one], names[other], sums[0] - sums[1]
+    yield f"Why {a} and not {b}: {a} has the sum {number(sums[0])}, {b} has {number(sums[1])}."
+    for i in shown:
+        weights = f"({number(kernel[i, one])} - {bracketed(kernel[i, other])})"
+        speaks = a if terms[i] > 0 else b if terms[i] < 0 else "neither"
+        yield f"Input {i} speaks for {speaks}: {number(x[i])} × {weights} = {number(terms[i])}."
+    others = f" + {bracketed(terms[rest].sum())} of the other {count(len(rest), 'input')}" if len(rest) else ""
+    biases = f" + {bracketed(bias[one] - bias[other])} of the biases" if bias.any() else ""
+    yield f"Difference: {total(terms[shown])}{others}{biases} = {number(difference)}."
+    if np.isfinite(difference) and abs(difference) < 700:
+        likelier, other_one, odds = (a, b, np.exp(difference)) if difference > 0 else (b, a, np.exp(-difference))
+        times = f"{float(f'{odds:.3g}'):,.0f}" if 1000 <= odds < 1e9 else number(odds, 3)
+        yield f"After softmax, {likelier} is exp({number(abs(difference))}) = {times} times as probable as {other_one}."
+    yield f"Input {int(terms.argmax())} speaks most for {a}: that one is followed from there on."
+
+
 # One layer each
 
 
@@ -312,8 +396,8 @@ def _activated(activation: Activation, z: float, zs: Array, o: int) -> tuple[flo
     return value, [
         f"Softmax: the largest sum is {number(zs.max())}; exp({number(z)} - {bracketed(zs.max())}) = "
         f"{number(np.exp(z - zs.max()))}.",
-        f"All exponentials together: {total(shown)}{others} = {number(exponentials.sum())}.",
-        f"Probability: {number(np.exp(z - zs.max()))} / {number(exponentials.sum())} = {number(value)}.",
+        f"All exponentials together: {total(shown)}{others} = {number(exponentials.sum(), 9)}.",
+        f"Probability: {number(np.exp(z - zs.max()))} / {number(exponentials.sum(), 9)} = {number(value)}.",
     ]
 
 

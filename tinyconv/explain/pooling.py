@@ -99,12 +99,10 @@ class Pooling(Trace):
 
     @property
     def alt(self) -> str:
-        ties = (
-            f" {capital(count(self.tied, 'window'))} {'has' if self.tied == 1 else 'have'} a tie." if self.tied else ""
-        )
+        ties = f"; {count(self.tied, 'window')} {'has' if self.tied == 1 else 'have'} a tie" if self.tied else ""
         kind = {"average": "the mean"}.get(self.mode, f"the {_WORDS[self.mode]} number")
         size = by(self.y.shape[:2])
-        return f"A {by(self.x.shape[:2])} map becomes {size}: {kind} of each {by(self.window.size)} window.{ties}"
+        return f"A {by(self.x.shape[:2])} map becomes {size}: {kind} of each {by(self.window.size)} window{ties}."
 
     @property
     def caption(self) -> str:
@@ -294,6 +292,8 @@ class Flattening(Trace):
             for k, (i, j, m) in enumerate(np.ndindex(h, w, c))
             if k < some
         ]
+        if self.y.size > some:
+            lines.append(f"And so on, up to number {self.y.size - 1}.")
         back = "The gradient goes back the same way: nothing is computed, numbers only change their places."
         return [f"{order}: {step}. No number changes.", *images, row, Lines(tuple(lines)), back]
 

@@ -446,7 +446,8 @@ class Quotient(Trace):
 
     @property
     def alt(self) -> str:
-        return f"Backward says {number(self.analytic)}, the difference quotient {number(self.numeric)}. {self.verdict}"
+        says = f"Backward says {number(self.analytic)}, the difference quotient {number(self.numeric)}"
+        return f"{says}: {'a kink' if self.on_a_kink else 'they agree' if self.agree else 'they DIFFER'}."
 
     def parts(self) -> list[Part]:
         h = number(self.step)

@@ -61,11 +61,22 @@ def _joined(terms: list[str], noun: str) -> str:
 def count(n: int, noun: str) -> str:
     """The number with its noun, one or many.
 
-    >>> count(1, "cell"), count(2, "cell"), count(2, "class"), count(0, "branch")
-    ('1 cell', '2 cells', '2 classes', '0 branches')
+    >>> count(1, "cell"), count(2, "cell"), count(2, "class"), count(0, "branch"), count(3, "entry")
+    ('1 cell', '2 cells', '2 classes', '0 branches', '3 entries')
     """
-    many = "es" if noun.endswith(("s", "h")) else "s"
-    return f"{n:,} {noun}{'' if n == 1 else many}"
+    if n == 1:
+        return f"1 {noun}"
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith(("s", "h")) else f"{noun}s"
+    return f"{n:,} {many}"
+
+
+def more(n: int, noun: str, call: str) -> tuple[str, ...]:
+    """A line that says what is not written out, and what would write it; none where nothing is left.
+
+    >>> more(2, "cell", ".cell(row, column)"), more(0, "cell", ".cell(row, column)")
+    (('2 more cells: .cell(row, column) writes each out.',), ())
+    """
+    return (f"{count(n, f'more {noun}')}: {call} writes each out.",) if n > 0 else ()
 
 
 def listed(things: Iterable[Any]) -> str:

@@ -72,19 +72,19 @@ def _layer_table(model: Any, line_length: int | None, expand_nested: bool, show_
     line = _is_line(model)
     header = ["Layer (type)", "Output Shape", "Param #"]
     header += ([] if line else ["Connected to"]) + (["Trainable"] if show_trainable else [])
-    rows = []
+    rows, calls = [], _calls(model)
     for layer, indent, node in _entries(model, expand_nested):
         row = [f"{indent}{layer.name} ({type(layer).__name__})", _shape_text(node), f"{layer.count_params():,}"]
-        row += [] if line else [_connections(layer, model) or "-"]
+        row += [] if line else [_connections(calls.get(layer, []), calls) or "-"]
         rows.append(row + ([_learns(layer)] if show_trainable else []))
     return draw_table(header, rows, {2}, line_length)
 
 
 def _entries(model: Any, expand: bool, depth: int = 0) -> Iterator[tuple[Layer, str, Node]]:
     """(layer, what to put before its name, its first call) for each row."""
+    calls = _calls(model)
     for layer in model.layers:
-        node = next(node for node in model.nodes if node.layer is layer)
-        yield layer, "   " * depth + "└ " if depth else "", node
+        yield layer, "   " * depth + "└ " if depth else "", calls[layer][0]
         if expand and hasattr(layer, "nodes"):
             yield from _entries(layer, expand, depth + 1)
 
@@ -101,12 +101,17 @@ def _shape_text(node: Node) -> str:
     return shapes[0] if len(shapes) == 1 else f"[{', '.join(shapes)}]"
 
 
-def _connections(layer: Layer, model: Any) -> str:
-    """Where the inputs come from, as name[which call of that layer][which of its outputs]."""
+def _calls(model: Any) -> dict[Layer, list[Node]]:
+    """The calls of each layer."""
     calls: dict[Layer, list[Node]] = {}
     for node in model.nodes:
         calls.setdefault(node.layer, []).append(node)
-    tensors = [tensor for node in calls.get(layer, []) for tensor in node.inputs]
+    return calls
+
+
+def _connections(nodes: list[Node], calls: dict[Layer, list[Node]]) -> str:
+    """Where the inputs of a layer's calls come from, as name[which call of that layer][which of its outputs]."""
+    tensors = [tensor for node in nodes for tensor in node.inputs]
     return ", ".join(f"{t.node.layer.name}[{calls[t.node.layer].index(t.node)}][{t.index}]" for t in tensors)
 
 
@@ -186,8 +191,8 @@ def _memory_lines(model: Any, outputs: int | None) -> Iterator[str]:
         yield f" Each image of a batch adds about {size_text(outputs)} for the layers' outputs."
     if total > LARGE:
         largest = max(model.sublayers(), key=lambda layer: layer.count_params())
-        share = largest.count_params() / model.count_params()
-        yield f" WARNING: that may be more memory than there is. {share:.0%} of it is in {largest.name!r}: make its"
+        share = f"{100 * largest.count_params() / model.count_params():.4g}%"
+        yield f" WARNING: that may be more memory than there is. {share} of it is in {largest.name!r}: make its"
         yield " input smaller, by more pooling or GlobalAveragePooling2D before it, or give it fewer units."
 
 

@@ -58,7 +58,7 @@ def saliency(model: Model, x: Any, class_: int | None = None, labels: Sequence[s
     figure, panels = _three_panels(image)
     panels[0].set_title("the image", loc="left", fontsize=10)
     _with_bar(panels[1], signed, (-limits(signed)[1], limits(signed)[1]))
-    panels[1].set_title("brighter here: red raises, blue lowers it", loc="left", fontsize=10)
+    panels[1].set_title("brighter here: blue raises, orange lowers it", loc="left", fontsize=10)
     _with_bar(panels[2], size, limits(size))
     panels[2].set_title("how much, up or down" + ", largest channel" * (image.shape[-1] > 1), loc="left", fontsize=10)
     figure.suptitle(f"Which pixels matter for {name} (score {found.value:.3g})", **_TITLE)

@@ -22,7 +22,7 @@ _FEW = 8
 
 
 def filters(model: Model | Layer, layer: str | Layer | None = None, channel: int | None = None) -> "Figure":
-    """The filters of a convolution: blue below 0, white at 0, red above, all on one scale.
+    """The filters of a convolution: orange below 0, white at 0, blue above, all on one scale.
 
     Filters on three channels are shown in colour, grey at 0. Of filters on more channels, the first eight are shown on
     the first eight channels. With a channel chosen, the first 64 filters are shown on that channel.
@@ -49,7 +49,7 @@ def filters(model: Model | Layer, layer: str | Layer | None = None, channel: int
         below = f"channels as red, green and blue; grey is 0, black {-end:.2g}, white {end:.2g}"
     elif channels == 1 or channel is not None:
         tiles = [Tile(kernel[:, :, channel or 0, f], (-end, end), f"{f}") for f in range(min(count, MOST))]
-        below = f"on input channel {channel} of {channels}" if channels > 1 else "blue below 0, white 0, red above"
+        below = f"on input channel {channel} of {channels}" if channels > 1 else "orange below 0, white 0, blue above"
     else:
         tiles = _by_channel(kernel, (-end, end))
         below = (

@@ -149,7 +149,7 @@ def _title(run: Sequence[Layer], maps: Array, some: int | None = None) -> str:
 
 
 def _about_scale(ends: Ends, shared: bool) -> str:
-    zero = "white is 0, red above, blue below" if ends[0] < 0 else "dark is 0"
+    zero = "white is 0, blue above, orange below" if ends[0] < 0 else "dark is 0"
     if shared:
         return f"all maps on one scale; {zero}; each map's largest number at its upper right"
     return f"each map on its own scale, up to the number at its upper right; {zero}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinyconv._types import Array
-from tinyconv.figures import MAGNITUDE, QUIET, SIGNED, new_figure
+from tinyconv.figures import QUIET, colours, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def picture(image: Array) -> Array:
 
 def show(axes: "Axes", pixels: Array, ends: Ends, **options: Any) -> "AxesImage":
     """Draw an image without axes: (H, W) with ends below 0 in two colours, from 0 in one; (H, W, 3) as it is."""
-    options = {"cmap": SIGNED if ends[0] < 0 else MAGNITUDE, **options}
+    options = {"cmap": colours(ends), **options}
     axes.set_axis_off()
     return axes.imshow(pixels, vmin=ends[0], vmax=ends[1], interpolation="nearest", **options)
 

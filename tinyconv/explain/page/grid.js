@@ -10,7 +10,7 @@
      name, at  which number it is: "x" and [row, column, channel]
      marks   what it is at the moment: "window", "current", "touched", "padding", "unused", "winner", "tie", "hidden"
      note    small text in its corner, such as "×2": what it is multiplied by
-     level   how strong its colour is, -4 to 4 */
+     level   how strong its colour is: -4 to -1 orange, 1 to 4 blue */
 
 /** A new element: its attributes, then its children or text. */
 function element(tag, attributes = {}, ...children) {
@@ -149,10 +149,5 @@ function isAtEdge(field, right) {
 /** How strong the colour of each number is: -4 to 4, by its size beside the largest one. */
 function levels(values) {
   const largest = Math.max(...values.map(Math.abs), 1e-300);
-  const anyNegative = values.some((value) => value < 0);
-  return (value) => {
-    const strength = Math.ceil((Math.abs(value) / largest) * 4);
-    // Blue from 0 up; where there are negative numbers these are blue, and positive ones orange.
-    return anyNegative && value > 0 ? strength : -strength;
-  };
+  return (value) => Math.sign(value) * Math.ceil((Math.abs(value) / largest) * 4);
 }
