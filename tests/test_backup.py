@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tiny_networks import Again, DataSet, X, Y, assert_same, batches, compiled, convnet, differ, forever, images, labels
 
-from tinyconv import Sequential, callbacks, config
+from tinyconv import Sequential, archives, callbacks, config
 from tinyconv.callbacks import BackupAndRestore, Callback, LambdaCallback, backup
 from tinyconv.layers import BatchNormalization, Dense, Dropout
 from tinyconv.optimizers import SGD, Adam
@@ -313,7 +313,7 @@ def test_a_training_that_was_stopped_is_not_taken_up_again(tmp_path):
 
 def test_what_a_killed_program_left_half_written_goes(tmp_path):
     train(tmp_path, "on_epoch_begin", 1)
-    (tmp_path / "backup" / ".training.backup.0f0f.part").write_bytes(b"half")
+    (tmp_path / "backup" / ".training.backup.1.part").write_bytes(b"half")
     train(tmp_path)
     assert not (tmp_path / "backup").exists()
 
@@ -367,7 +367,7 @@ def test_a_wrong_bit_is_found_or_does_no_harm(tmp_path):
         path.write_bytes(damaged)
         try:
             assert as_text(path) == whole
-        except backup._DAMAGES:
+        except archives.DAMAGES:
             found += 1
     assert found > 300
 

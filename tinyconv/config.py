@@ -29,7 +29,8 @@ _told_without_numba = False
 _threads: int | None = None
 _winograd = True
 _columns_budget = 64 * 2**20
-_seed: int | None = None
+_doctor: bool | str | None = None
+_seed = 0
 _streams: dict[str, np.random.Generator] = {}
 
 #: One random stream per purpose, so that turning on one kind of randomness does not change another.
@@ -69,7 +70,12 @@ def set_random_seed(seed: int | None) -> None:
     """Start every random stream anew: the same seed gives the same weights, order and dropout masks.
 
     Args:
-        seed: any whole number from 0; ``None`` takes fresh entropy from the operating system.
+        seed: any whole number from 0; ``None`` draws one from fresh entropy of the operating system, which
+            `random_seed` tells, so that the run can be repeated all the same.
+
+    The same seed, number of threads (`set_threads`), engine and machine give the same bits in every run: weights,
+    history and predictions, with augmentation, generators and background loading too. Another number of threads, engine
+    or machine adds in another order: the results differ by rounding, which a long training magnifies.
 
     Raises:
         ValueError: for a negative or fractional seed.
@@ -77,14 +83,16 @@ def set_random_seed(seed: int | None) -> None:
     global _seed
     if seed is not None and (seed != int(seed) or seed < 0):
         raise ValueError(sentence("set_random_seed", "a whole number from 0", f"seed={seed!r}"))
-    _seed = seed
-    root = np.random.SeedSequence(seed)
+    _seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+    root = np.random.SeedSequence(_seed)
     for name, child in zip(STREAMS, root.spawn(len(STREAMS)), strict=True):
         _streams[name] = np.random.Generator(np.random.PCG64(child))
 
 
-def random_seed() -> int | None:
-    """The seed given last to `set_random_seed`, or None."""
+def random_seed() -> int:
+    """The seed that the random streams began with: given to `set_random_seed`, or drawn where none was."""
+    if not _streams:
+        set_random_seed(None)
     return _seed
 
 
@@ -97,14 +105,16 @@ def stream(purpose: str) -> np.random.Generator:
 
 
 def random_state() -> dict[str, Any]:
-    """Where every stream stands, as plain numbers that `set_random_state` takes back."""
-    return {name: stream(name).bit_generator.state for name in STREAMS}
+    """Where every stream stands, and the seed, as plain numbers that `set_random_state` takes back."""
+    return {name: stream(name).bit_generator.state for name in STREAMS} | {"seed": random_seed()}
 
 
 def set_random_state(state: dict[str, Any]) -> None:
     """Put every stream back to where `random_state` saw it."""
+    global _seed
     for name in STREAMS:
         stream(name).bit_generator.state = state[name]
+    _seed = int(state["seed"])
 
 
 def engine_name() -> str:
@@ -208,6 +218,9 @@ def set_threads(n: int | None) -> None:
             are short, and while NumPy does the rest, the waiting threads of a BLAS take processor time from whatever
             else runs. Networks with very large Dense layers gain.
 
+    Every run with the same number, seed and machine gives the same bits. Another number adds the same terms in another
+    order: the results differ by rounding, which a long training magnifies.
+
     Raises:
         ValueError: for less than 1.
     """
@@ -215,6 +228,11 @@ def set_threads(n: int | None) -> None:
     if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or n < 1):
         raise ValueError(sentence("set_threads", "a whole number of threads from 1", f"n={n!r}"))
     _threads = None if n is None else int(n)
+
+
+def step_threads() -> int:
+    """Threads that share one step of a network: `threads`, but on the engine "numpy" 1 unless set."""
+    return threads() if engine_name() == "numba" else _threads or 1
 
 
 def _usable_cores() -> int:
@@ -263,7 +281,7 @@ def limited_threads() -> Iterator[None]:
     One in any case on the engine "numba", which cuts the products into parts itself: the idle threads of a BLAS would
     take the processor from those that work.
     """
-    _blas_limit.enter(1 if engine_name() == "numba" else _threads or 1)
+    _blas_limit.enter(1 if engine_name() == "numba" else step_threads())
     try:
         yield
     finally:
@@ -285,6 +303,40 @@ def silent_floats() -> Iterator[None]:
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         yield
+
+
+#: What the doctor may be told, and the variable's words for it.
+DOCTOR = {"0": False, "1": True, "error": "error"}
+
+
+def doctor() -> bool | str:
+    """Whether `fit` warns of what often goes wrong: True, False, or ``"error"`` (see `tinyconv.doctor`).
+
+    The first that applies: `set_doctor`; the environment variable ``TINYCONV_DOCTOR``, 0, 1 or error; True.
+
+    Raises:
+        ValueError: for another word in ``TINYCONV_DOCTOR``.
+    """
+    if _doctor is not None:
+        return _doctor
+    found: bool | str = lookup("TINYCONV_DOCTOR", os.environ.get("TINYCONV_DOCTOR") or "1", DOCTOR)
+    return found
+
+
+def set_doctor(wanted: bool | str | None) -> None:
+    """Whether `fit` warns of what often goes wrong, where it is not told otherwise.
+
+    Args:
+        wanted: True, False, or ``"error"`` to make the warnings errors; None goes back to what `doctor` says of its
+            own accord.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    global _doctor
+    if wanted is not None and wanted not in DOCTOR.values():
+        raise ValueError(sentence("set_doctor", "True, False, 'error' or None", repr(wanted)))
+    _doctor = wanted
 
 
 def columns_budget() -> int:

@@ -12,8 +12,8 @@ import json
 import os
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import count, zip_longest
 from pathlib import Path
@@ -22,20 +22,18 @@ from typing import Any
 import numpy as np
 
 from tinyconv import config
+from tinyconv.archives import DAMAGES, check_zip, read_array
 from tinyconv.callbacks.base import Callback, Logs
 from tinyconv.callbacks.files import check_save_freq
-from tinyconv.checks import sentence
+from tinyconv.checks import positive, sentence
 from tinyconv.files import replacing
 
 __all__ = ["BackupAndRestore"]
 
 #: The newest layout of `_snapshot` that this code writes and reads.
-FORMAT = 1
+FORMAT = 2
 
 _ARRAY = "__array__"
-
-#: What the zip file module and the others say of files that are not whole.
-_DAMAGES = (ValueError, KeyError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class BackupAndRestore(Callback):
@@ -99,8 +97,6 @@ class BackupAndRestore(Callback):
         self._batches = state["batches"]
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        for rest in Path(self.backup_dir).glob(f".{self.path.name}.*.part"):
-            rest.unlink()  # of a program that was killed while it wrote
         snapshot = self._read()
         if snapshot is None:
             return
@@ -109,12 +105,27 @@ class BackupAndRestore(Callback):
             message = "BackupAndRestore: the training goes on where it broke off, but its generator begins anew."
             warnings.warn(message, stacklevel=2)
         if batch:  # the epoch's data are fetched from its beginning, with the randomness of then
-            _go_back_in_data(model, snapshot["begun"])
-            ready = partial(_go_back, model, snapshot)
+            with self._explained():
+                _go_back_in_data(model, snapshot["begun"])
+            ready = partial(self._go_back, snapshot)
             model.training_start = model.training_start._replace(epoch=epoch, batch=batch, ready=ready)
         else:
-            _go_back(model, snapshot)
+            self._go_back(snapshot)
             model.training_start = model.training_start._replace(epoch=epoch)
+
+    def _go_back(self, snapshot: Mapping[str, Any]) -> None:
+        with self._explained():
+            _go_back(self.model, snapshot)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What no backup of ours holds, be it in a whole file, is a ValueError that says where it is."""
+        try:
+            yield
+        except (TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            expected, received = f"a whole backup in {self.path}", f"{type(error).__name__}: {error}"
+            way_out = "Delete it to train from the beginning."
+            raise ValueError(sentence("BackupAndRestore", expected, received, way_out)) from error
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
@@ -157,13 +168,14 @@ class BackupAndRestore(Callback):
         for path in found:
             try:
                 snapshot = _read_archive(path)
-            except _DAMAGES as error:
+            except DAMAGES as error:
                 damage = sentence("BackupAndRestore", f"a whole backup in {path}", f"{type(error).__name__}: {error}")
                 if path is found[-1]:
                     raise ValueError(f"{damage} Delete it to train from the beginning.") from error
                 warnings.warn(f"{damage} The one before it is used.", stacklevel=2)
                 continue
-            self._check(snapshot, path)
+            with self._explained():
+                self._check(snapshot, path)
             return snapshot
         return None
 
@@ -175,6 +187,8 @@ class BackupAndRestore(Callback):
             expected = f"a backup of {self.model.title} as it is in {path}, with {differ[0][0]}"
             way_out = "Give this training another backup_dir, or delete the file to train from the beginning."
             raise ValueError(sentence("BackupAndRestore", expected, differ[0][1], way_out))
+        for name in ("epoch", "batch"):
+            positive(snapshot[name], name, f"BackupAndRestore: {path}", least=0)
 
 
 # What a training is made of
@@ -212,7 +226,8 @@ def _go_back(model: Any, snapshot: Mapping[str, Any]) -> None:
     model.training_callbacks.set_state(snapshot["callbacks"])
     model.stop_training = snapshot["stop_training"]
     for metric, numbers in zip(model.metrics, snapshot["metrics"], strict=True):
-        vars(metric).update(numbers)
+        vars(metric).update({name: type(value)(numbers[name]) if isinstance(value, int | float) else numbers[name]
+                             for name, value in _numbers(metric).items()})  # fmt: skip
 
 
 def _place_in_data(model: Any) -> dict[str, Any]:
@@ -287,12 +302,10 @@ def _write_archive(file: Any, snapshot: Mapping[str, Any]) -> None:
 
 def _read_archive(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:  # which looks at the checksum of all that is read
+        check_zip(archive)
 
         def replaced(entry: dict[str, Any]) -> Any:
-            if _ARRAY not in entry:
-                return entry
-            with archive.open(f"{entry[_ARRAY]}.npy") as member:
-                return np.lib.format.read_array(member, allow_pickle=False)
+            return read_array(archive, str(entry[_ARRAY])) if _ARRAY in entry else entry
 
         snapshot: dict[str, Any] = json.loads(archive.read("state.json"), object_hook=replaced)
         return snapshot

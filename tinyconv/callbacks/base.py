@@ -5,12 +5,16 @@ epoch and of every batch. ``logs`` holds the numbers known then, by name: ``{"lo
 """
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyconv import curves
 from tinyconv.checks import did_you_mean, sentence
+from tinyconv.files import replacing
+from tinyconv.interrupts import held
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -198,6 +202,7 @@ class History(Callback):
         history: a list for each name in the logs, one number an epoch.
         epoch: the epochs, from ``initial_epoch`` on; the first one is 0.
         validation_epochs: those of them that were validated.
+        record: the settings of the run, with which it can be repeated (`tinyconv.models.Record`).
 
     Where a schedule or a callback with ``sets_learning_rate`` changes the learning rate, ``history["learning_rate"]``
     holds what it was at the end of each epoch. Where it stays, there is no such list, as in Keras.
@@ -208,6 +213,7 @@ class History(Callback):
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
         self.validation_epochs: list[int] = []
+        self.record: Any = None
 
     def plot(self) -> "Figure":
         """The curves as a figure: training solid, validation dashed, the best epoch marked."""
@@ -219,10 +225,12 @@ class History(Callback):
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a table with a row for each epoch, counted from 0, as `CSVLogger` does."""
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            rows = csv.DictWriter(file, ["epoch", *self.history], restval="NA")
-            rows.writeheader()
-            rows.writerows(self._rows())
+        table = io.StringIO(newline="")
+        rows = csv.DictWriter(table, ["epoch", *self.history], restval="NA")
+        rows.writeheader()
+        rows.writerows(self._rows())
+        with replacing(Path(path)) as file:
+            file.write(table.getvalue().encode())
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         epochs = {name: self.validation_epochs if name.startswith("val_") else self.epoch for name in self.history}
@@ -240,6 +248,7 @@ class History(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch, self.validation_epochs = [], []
 
+    @held()  # so that all lists have an entry for the same epochs
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epoch.append(epoch)
         if any(name.startswith("val_") for name in logs or {}):

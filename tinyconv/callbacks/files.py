@@ -1,6 +1,7 @@
 """What a training leaves on the disk: its model, epoch by epoch, and a table of its numbers."""
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,8 @@ class ModelCheckpoint(MonitorCallback):
         filepath: where to, ending in ``.keras`` or ``.h5``; or in ``.weights.h5`` or ``.npz`` for weights alone.
             ``{epoch:02d}``, with save_freq in batches ``{batch}``, and the names of the logs, such as
             ``{val_loss:.2f}``, are filled in; both count from 1. Missing folders are made, and files that are there are
-            replaced in one step.
+            replaced in one step. What a program that was killed has left unfinished, ``.name.1.part``, is taken over by
+            the next one that saves to the same name.
         monitor: name of the number that tells the best model.
         verbose: 1 prints what it does.
         save_best_only: whether to save only when that number improves. Where the logs lack it, or it is not one number,
@@ -166,7 +168,8 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         self._columns = self._columns_of_file() if self.append else None
         if not self.append:
-            Path(self.filename).write_text("", encoding="utf-8")
+            with naming(self.filename):
+                Path(self.filename).write_text("", encoding="utf-8")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         row = {"epoch": epoch} | {name: _cell(value) for name, value in sorted((logs or {}).items())}
@@ -183,13 +186,26 @@ class CSVLogger(Callback):
         """The header of the file, or None where there is none yet."""
         if not os.path.exists(self.filename):
             return None
-        with open(self.filename, encoding="utf-8", newline="") as file:
-            return next(csv.reader(file, delimiter=self.separator), None) or None
+        try:
+            with open(self.filename, encoding="utf-8", newline="") as file:
+                return next(csv.reader(file, delimiter=self.separator), None) or None
+        except (UnicodeError, csv.Error) as error:
+            way_out = "Choose another file, or append=False."
+            raise ValueError(sentence("CSVLogger", f"a table in {self.filename}", str(error), way_out)) from error
 
     def _write(self, cells: list[Any]) -> None:
-        # Opened for each line: nothing is left open, or unwritten, if the training breaks off.
-        with naming(self.filename), open(self.filename, "a", encoding="utf-8", newline="") as file:
-            csv.writer(file, delimiter=self.separator).writerow(cells)
+        # Opened for each line: nothing is left open, or unwritten, if the training breaks off. And written at once.
+        line = io.StringIO(newline="")
+        csv.writer(line, delimiter=self.separator).writerow(cells)
+        content = line.getvalue().encode()
+        with naming(self.filename), open(self.filename, "ab", buffering=0) as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                while content:
+                    content = content[file.write(content) :]
+            except OSError:  # the disk is full: no half line
+                file.truncate(before)
+                raise
 
 
 def _cell(value: Any) -> Any:

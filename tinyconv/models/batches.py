@@ -21,6 +21,7 @@ import numpy as np
 from tinyconv import config
 from tinyconv._types import Array
 from tinyconv.checks import first_index, positive, sentence
+from tinyconv.interrupts import held
 from tinyconv.preprocessing.background import in_background
 from tinyconv.preprocessing.dataset import Shuffling
 
@@ -278,11 +279,6 @@ class Stream:
         if steps is None and (isinstance(source, cycle) or getattr(source, "is_endless", False)):
             name = {"fit": "steps_per_epoch", "validation_data": "validation_steps"}.get(where, "steps")
             raise ValueError(sentence(where, f"{name}=, a number of batches", "data that never end, and none"))
-        if where == "validation_data" and getattr(source, "augments", False):
-            expected = "images as they are, to measure on"
-            way_out = "Pass the data of a second ImageDataGenerator(rescale=...) that changes nothing else."
-            received = "a generator that turns, shifts or changes them at random"
-            warnings.warn(sentence(where, expected, received, way_out), UserWarning, stacklevel=4)  # who called fit
 
     @property
     def first(self) -> Batch:
@@ -362,7 +358,8 @@ class Stream:
 
     def _leave(self) -> None:
         """What comes next is a new pass."""
-        self._pass, self._peeked, self._taken = None, [], 0
+        with held():  # as the old one goes, it waits for its threads; Python would lose a Ctrl-C there
+            self._pass, self._peeked, self._taken = None, [], 0
 
     def _begin(self, taken: int) -> Iterator[Any]:
         source = self.source

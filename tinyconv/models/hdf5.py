@@ -6,7 +6,6 @@ and the file holds all of its numbers.
 """
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from tinyconv.checks import sentence
+from tinyconv.models.attributes import Texts
 
 __all__ = ["check_array", "check_dataset", "has", "inside", "opened", "put_texts", "text", "texts"]
 
-#: Bytes of an attribute that are read at most.
-LARGEST_TEXT = 2**26
 #: HDF5 keeps at most 64 KiB for an attribute that is an array. Keras cuts longer lists into parts of this size.
 LONGEST_LIST = 64512
+
+#: The texts of the files that are open, by the number that HDF5 gives each.
+_texts: dict[int, Texts] = {}
 
 
 @contextmanager
@@ -29,7 +30,15 @@ def opened(file: Any) -> Iterator[Any]:
     import h5py
 
     with h5py.File(file, "r") as h5:
-        yield h5
+        properties = h5.id.get_create_plist()
+        if properties.get_sizes() != (8, 8) or properties.get_userblock():
+            raise ValueError("an HDF5 file of an unusual form")
+        number = h5py.h5o.get_info(h5.id).fileno
+        _texts[number] = Texts(file)
+        try:
+            yield h5
+        finally:
+            del _texts[number]
 
 
 def has(parent: Any, name: str) -> bool:
@@ -90,14 +99,16 @@ def text(group: Any, name: str) -> str:
     """
     if name not in group.attrs:
         raise ValueError(f"no attribute {name!r}")
-    return _decoded(_attribute(group, name), name)
+    found = _attribute(group, name)
+    if len(found) != 1:
+        raise ValueError(f"something other than text as attribute {name!r}")
+    return found[0]
 
 
 def texts(group: Any, name: str) -> list[str]:
     """The list of texts of this name, which may be cut into ``name0``, ``name1``, ...; empty where there is none."""
     parts = itertools.takewhile(lambda part: part in group.attrs, (f"{name}{i}" for i in itertools.count()))
-    found = [_attribute(group, part) for part in ([name] if name in group.attrs else parts)]
-    return [_decoded(value, name) for part in found for value in np.ravel(part)]
+    return [one for part in ([name] if name in group.attrs else parts) for one in _attribute(group, part)]
 
 
 def put_texts(group: Any, name: str, values: Sequence[str]) -> None:
@@ -110,18 +121,9 @@ def put_texts(group: Any, name: str, values: Sequence[str]) -> None:
         group.attrs[f"{name}{i}"] = part
 
 
-def _attribute(group: Any, name: str) -> Any:
-    """The value of an attribute; how much it claims to be is looked at first."""
-    header = group.attrs.get_id(name)
-    size = math.prod(header.shape or ()) * header.dtype.itemsize
-    if size > LARGEST_TEXT:
-        raise ValueError(f"an attribute {name!r} of {size:,} bytes")
-    return group.attrs[name]
+def _attribute(group: Any, name: str) -> list[str]:
+    """The texts of an attribute, which are not read by HDF5: see `attributes.py`."""
+    import h5py
 
-
-def _decoded(value: Any, name: str) -> str:
-    value = value.decode() if isinstance(value, bytes) else value
-    if not isinstance(value, str):
-        raise ValueError(f"something other than text as attribute {name!r}")
-    value.encode()  # h5py lets bytes through that are no UTF-8; this does not
-    return str(value)
+    place = h5py.h5o.get_info(group.id)
+    return [one.decode() for one in _texts[place.fileno].of(place.addr, name)]

@@ -13,6 +13,7 @@ import numpy as np
 from tinyconv import activations, losses, metrics
 from tinyconv._types import Array, Shape
 from tinyconv.checks import sentence
+from tinyconv.doctor import LabelsWarning
 from tinyconv.layers.graph import SymbolicTensor
 
 
@@ -91,7 +92,8 @@ class Head:
             return
         if loss.from_logits and fuses:
             message = f"{layer.title}: its {wanted} is left out of the loss, which has from_logits=True. "
-            warnings.warn(message + f"Remove the {wanted} or set from_logits=False.", stacklevel=6)
+            message += f"Remove the {wanted} or set from_logits=False."
+            warnings.warn(f"{LabelsWarning.name}: {message}", LabelsWarning, stacklevel=6)
         if not loss.from_logits and self.activation.name not in ("softmax", "sigmoid"):
             expected = f"an output of probabilities for {loss.name}"
             way_out = f"Add activation={wanted!r}, or use {type(loss).__name__}(from_logits=True)."

@@ -4,7 +4,7 @@ A batch runs through the network, the loss says how wrong it was, the gradient g
 optimizer changes the parameters. `Learner` holds what a step needs; `Trainer` repeats it over epochs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tinyconv import config, losses, metrics
@@ -12,8 +12,9 @@ from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.engine.memory import ParameterMemory
 from tinyconv.engine.plan import Plan, Plans
+from tinyconv.interrupts import held
 from tinyconv.layers import Layer
-from tinyconv.layers.graph import Node, SymbolicTensor
+from tinyconv.layers.graph import Node, SymbolicTensor, topological_order
 from tinyconv.models.batches import Batch
 from tinyconv.models.heads import Head, by_output, metrics_by_output
 from tinyconv.optimizers import Optimizer
@@ -65,13 +66,28 @@ class Learner:
         return self._plans.current
 
     @config.silent_floats()  # a training that diverges shows it in its loss
-    def train_step(self, batch: Batch) -> None:
-        """Forward, backward, update."""
+    def train_step(self, batch: Batch, watch: Callable[[Batch, float], None] | None = None) -> None:
+        """Forward, backward, update: the whole of it, or, where it breaks off, nothing.
+
+        ``watch`` is called with the batch and its loss before the update.
+        """
         memory, plan = self.lay_out(), self.plan
-        with plan.running():
-            self.loss_and_gradients(batch, training=True)
-            learned = [(name, part) for name, part in memory.segments if part.stop <= memory.trainable.stop]
-            plan.update(self.optimizer, memory.values[memory.trainable], memory.grads[memory.trainable], learned)
+        mine = memory.trainable
+        idle = self._without_loss()
+        learned = [(name, part) for name, part in memory.segments if part.stop <= mine.stop and name not in idle]
+        before = [(array, array.copy()) for layer in self.layers for array in layer.state.values()]
+        try:
+            with plan.running():
+                loss, _ = self.loss_and_gradients(batch, training=True)
+                if watch is not None:
+                    watch(batch, loss)
+                with held():
+                    plan.update(self.optimizer, memory.values[mine], memory.grads[mine], learned)
+                    before.clear()
+        except BaseException:  # an error, or Ctrl-C
+            for array, content in before:
+                array[...] = content
+            raise
 
     def loss_and_gradients(
         self, batch: Batch, training: bool, to_inputs: bool = False
@@ -113,9 +129,9 @@ class Learner:
     def logs(self) -> Logs:
         """Loss and metrics since the last reset, by Keras's names."""
         logs = {"loss": self.mean_loss.result()}
-        several = len(self.heads) > 1
-        if several:
-            logs |= {head.mean_loss.name: head.mean_loss.result() for head in self.heads if head.loss is not None}
+        several, learned = len(self.heads) > 1, [head for head in self.heads if head.loss is not None]
+        if len(learned) > 1:
+            logs |= {head.mean_loss.name: head.mean_loss.result() for head in learned}
         for head in self.heads:
             logs |= {(f"{head.name}_{m.name}" if several else m.name): m.result() for m in head.metrics}
         return logs
@@ -137,6 +153,15 @@ class Learner:
         elif not self.memory.is_current():
             self.memory.adopt()
         return self.memory
+
+    def _without_loss(self) -> set[str]:
+        """Names of the parameters that no loss depends on. As in Keras, they do not decay."""
+        trained = [head.tensor for head in self.heads if head.loss is not None]
+        if len(trained) == len(self.heads):
+            return set()
+        reached = {inner for node in topological_order(trained) for inner in node.layer.sublayers()}
+        penalized = {f"{layer.name}/{name}" for layer, name, _ in self._regularized()}
+        return {f"{m.name}/{name}" for m in self.layers if m not in reached for name in m.params} - penalized
 
     def _penalty(self) -> float:
         return sum(regularizer(layer.params[name]) for layer, name, regularizer in self._regularized())

@@ -14,7 +14,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,20 @@ import numpy as np
 
 from tinyconv import config
 from tinyconv._types import Array
+from tinyconv.archives import DAMAGES, array_header, check_zip, read_array
 from tinyconv.checks import sentence
+from tinyconv.layers import Layer
 from tinyconv.models import hdf5, legacy, weights
 from tinyconv.models.optimizer_state import State
 from tinyconv.models.saving import CONFIG, METADATA, WEIGHTS, named_arrays
 from tinyconv.models.serialization import Reader
 from tinyconv.models.weights import Place, places_of, stored_layers
+from tinyconv.registry import Configurable
 
 __all__ = ["clone_model", "load_model", "load_weights", "model_from_json"]
 
 #: Bytes of JSON that are read at most.
-LARGEST_CONFIG = 2**26
-#: A zip member may unpack to this many times its packed size.
-LARGEST_RATIO = 100
+LARGEST_CONFIG = 2**24
 #: A model in memory up to this size is read from the zip without a file in between.
 IN_MEMORY = 2**26
 
@@ -48,8 +49,6 @@ _SIGNATURES = {
     ZIP: "a zip that is cut off or damaged",
 }
 
-#: Characters of an error that are told at most, for it may quote what the file holds.
-LONGEST_MESSAGE = 1000
 #: What contents raise that are not those of a model.
 _MISFITS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError)
 #: What JSON, text and zip files raise that are not whole.
@@ -127,17 +126,48 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, type] | None 
     Raises:
         ValueError: for an unknown class, and for what is no description of a network.
     """
-    entry = json.loads(json_string)
-    if not isinstance(entry, dict):
-        received = f"{type(entry).__name__} {json_string[:40]!r}"
-        raise ValueError(sentence("model_from_json", "what model.to_json() returned", received))
-    return Reader(custom_objects).read("layer", entry)
+    with _explained("model_from_json", "what model.to_json() returned"):
+        entry = json.loads(json_string)
+        if not isinstance(entry, dict):
+            raise ValueError(f"{type(entry).__name__} {json_string[:40]!r}")
+        return Reader(custom_objects).read("layer", entry)
 
 
 def clone_model(model: Any) -> Any:
     """A network with the same layers and names but new weights, not compiled."""
-    inside = {type(layer).__name__: type(layer) for layer in (model, *(layer for _, layer in stored_layers(model)))}
-    return model_from_json(model.to_json(), inside)
+    return Reader(_classes(model)).read("layer", json.loads(model.to_json()))
+
+
+def pack(model: Any) -> tuple[bytes, dict[str, type]]:
+    """A model as the contents of a file, and the classes that reading it needs besides tinyconv's."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes(), _classes(model)
+
+
+def unpack(contents: bytes, classes: Mapping[str, type]) -> Any:
+    """The model that `pack` was given."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(contents)
+        return load_model(path, classes)
+
+
+def _classes(model: Any) -> dict[str, type]:
+    """The classes by name that a model consists of and that are not tinyconv's."""
+    found: dict[str, type] = {}
+    waiting = [model, *(layer for _, layer in stored_layers(model)), model.optimizer, model._settings]
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, Mapping):
+            waiting += thing.values()
+        elif isinstance(thing, list | tuple):
+            waiting += thing
+        elif isinstance(thing, Layer | Configurable):
+            found[type(thing).__name__] = type(thing)
+            waiting += [part for part in vars(thing).values() if isinstance(part, Configurable)]
+    return {name: cls for name, cls in found.items() if not cls.__module__.startswith("tinyconv.")}
 
 
 def load_weights(
@@ -230,8 +260,8 @@ def _start(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def _explained(path: Path, expected: str, way_out: str = "") -> Iterator[None]:
-    """Errors on damaged or hostile contents, as one ValueError that begins with the path."""
+def _explained(path: Path | str, expected: str, way_out: str = "") -> Iterator[None]:
+    """Errors on damaged or hostile contents, as one ValueError that begins with the path, or with who reads."""
     try:
         yield
     except (*_MISFITS, *_DAMAGES) as error:
@@ -241,7 +271,7 @@ def _explained(path: Path, expected: str, way_out: str = "") -> Iterator[None]:
             received = str(error)
         else:
             received = f"what looks like a damaged file ({type(error).__name__}: {error})"
-        raise ValueError(sentence(str(path), expected, received[:LONGEST_MESSAGE], way_out)) from error
+        raise ValueError(sentence(str(path), expected, received, way_out)) from error
 
 
 def _check_sizes(model: Any, stored: int) -> None:
@@ -289,7 +319,7 @@ def _memory(path: Path, h5: Any, model: Any, is_legacy: bool) -> State | None:
     """What a file holds of the memory of a network's optimizer; None, with a warning, if it does not fit."""
     try:
         return legacy.read_legacy_optimizer(h5, model) if is_legacy else weights.read_optimizer(h5, model)
-    except (ValueError, TypeError, LookupError, OSError, RuntimeError) as error:
+    except _MISFITS as error:
         message = f"{path}: the optimizer starts anew, for the memory of it in the file does not fit. {error}"
         warnings.warn(message, stacklevel=4)
         return None
@@ -305,10 +335,12 @@ def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
     kind = next((kind for sign, kind in _SIGNATURES.items() if start.startswith(sign)), "another kind of file")
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except DAMAGES as error:
         received = kind if start else "an empty file"
         raise ValueError(sentence(str(path), "a file as tinyconv and Keras write it", received)) from error
     with archive:
+        with _explained(path, "files of credible size in it"):
+            check_zip(archive)
         yield archive
 
 
@@ -317,10 +349,6 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     if names != sorted([CONFIG, METADATA, WEIGHTS]):
         received = ", ".join(map(repr, names[:10])) or "nothing"
         raise ValueError(sentence(str(path), f"exactly {CONFIG}, {METADATA} and {WEIGHTS} in it", received))
-    for member in archive.infolist():
-        if member.file_size > LARGEST_RATIO * member.compress_size:
-            received = f"{member.filename} of {member.file_size:,} bytes, packed into {member.compress_size:,}"
-            raise ValueError(sentence(str(path), "files of credible size in it", received))
 
 
 def _read_json(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
@@ -350,18 +378,5 @@ def _unpacked(archive: zipfile.ZipFile) -> Iterator[Any]:
 def _read_npy(archive: zipfile.ZipFile, name: str, like: Array) -> Array:
     """The array of this name, which has the shape and type of another."""
     with archive.open(f"{name}.npy") as file:
-        hdf5.check_array(name, like.shape, like.dtype, *_npy_header(file))
-    with archive.open(f"{name}.npy") as file:
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-        return array
-
-
-def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type that an array of NumPy's own format claims; nothing is read yet."""
-    version = np.lib.format.read_magic(file)
-    headers: dict[tuple[int, int], Callable[..., Any]] = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    shape, _, dtype = headers[version](file)
-    return shape, dtype
+        hdf5.check_array(name, like.shape, like.dtype, *array_header(file))
+    return read_array(archive, name)

@@ -243,6 +243,12 @@ class Model(Trainer):
 
         load_weights(self, filepath, skip_mismatch, by_name)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """What `copy` and `pickle` take over: what `save` writes, and the classes of one's own."""
+        from tinyconv.models.loading import pack, unpack  # which know models in their turn
+
+        return unpack, pack(self)
+
     def get_config(self) -> dict[str, Any]:
         """The network as plain values, without weights; `from_config` makes it anew."""
         from tinyconv.models.serialization import describe_model  # which knows models in its turn

@@ -109,9 +109,11 @@ def read_state(model: Any, datasets: Sequence[Any], has_rate: bool | None = None
 
 def _number(name: str, dataset: Any, kinds: str) -> float:
     """A single number from 0, of one of NumPy's kinds of types."""
-    check_dataset(name, dataset, (), dataset.dtype)
-    if dataset.dtype.kind not in kinds or not dataset[()] >= 0:
-        expected = "a number from 0" if kinds == "f" else "a whole number from 0"
+    check_dataset(name, dataset, (), getattr(dataset, "dtype", None))
+    expected = "a number from 0" if kinds == "f" else "a whole number from 0"
+    if dataset.dtype.kind not in kinds:
+        raise ValueError(sentence(name, expected, f"one of {dataset.dtype}"))
+    if not 0 <= dataset[()] < np.inf:
         raise ValueError(sentence(name, expected, f"{dataset[()]} of {dataset.dtype}"))
     return float(dataset[()])
 

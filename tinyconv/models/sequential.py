@@ -9,6 +9,7 @@ import numpy as np
 from tinyconv._types import Array
 from tinyconv.checks import sentence
 from tinyconv.layers import InputLayer, Layer
+from tinyconv.layers.base import making
 from tinyconv.layers.graph import SymbolicTensor
 from tinyconv.models.model import Model, _automatic_name
 
@@ -82,22 +83,24 @@ class Sequential(Model):
 
     def complete(self, input_shape: Any) -> None:
         """Connect the layers for inputs of this shape, batch axis included, if that waits for it."""
-        if not self._connected:
-            self._extend(self.layers, InputLayer(tuple(input_shape[1:])))
-            self._require_graph()
+        with making:
+            if not self._connected:
+                self._extend(self.layers, InputLayer(tuple(input_shape[1:])))
+                self._require_graph()
 
     @contextmanager
     def _taken_back_on_error(self) -> Iterator[None]:
-        waited, entrance = not self._connected, self._entrance
-        try:
-            with _taken_back_on_error(self.layers):
-                yield
-        except (TypeError, ValueError):
-            if waited and self._connected:
-                self._disconnect()
-                self._entrance = entrance
-                self._forget_network()
-            raise
+        with making:
+            waited, entrance = not self._connected, self._entrance
+            try:
+                with _taken_back_on_error(self.layers):
+                    yield
+            except (TypeError, ValueError):
+                if waited and self._connected:
+                    self._disconnect()
+                    self._entrance = entrance
+                    self._forget_network()
+                raise
 
     def _enter(self, layer: InputLayer) -> None:
         if self._entrance is not None or self.layers:
@@ -125,7 +128,7 @@ class Sequential(Model):
     def _disconnect(self) -> None:
         """Forget the network: the last layer is gone."""
         self._connected = False
-        del self.inputs, self.outputs, self.nodes
+        del self.inputs, self.outputs, self.nodes, self._plans, self._whole_plan
 
     def _require_graph(self) -> None:
         if not self.layers:
@@ -134,6 +137,10 @@ class Sequential(Model):
         if not self._connected:
             way_out = "Give input_shape= to the first layer, begin with Input(shape=...), or call fit."
             raise ValueError(sentence(self.title, "a known input shape", "none yet", way_out))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As any object as long as there is no network that could be saved."""
+        return super().__reduce_ex__(protocol) if self._connected else object.__reduce_ex__(self, protocol)
 
     def check_input_shape(self, shape: Any) -> None:
         """Raise ValueError unless arrays of this shape, batch axis included, fit the first layer."""
@@ -153,7 +160,7 @@ class Sequential(Model):
         if not self._connected:
             shape = x.shape if hasattr(x, "shape") else np.shape(x)
             sample = shape if self.takes_single_images and len(shape) == 3 else shape[1:]
-            self._extend(self.layers, InputLayer(tuple(sample)))
+            self.complete((None, *sample))
         return super().__call__(x, training)
 
 

@@ -28,6 +28,9 @@ __all__ = ["Reader", "describe_compiled", "describe_model", "describe_settings",
 
 Entry = dict[str, Any]
 
+#: Calls of layers in a model that is read, those in the models inside counted each time.
+MOST_CALLS = 20_000
+
 #: Where the classes of each kind are, and what Keras calls the place.
 _MODULES: dict[str, tuple[ModuleType, str]] = {
     "layer": (layers, "keras.layers"),
@@ -198,6 +201,7 @@ class Reader:
         self.custom = {
             name.rpartition(">")[2]: cls for name, cls in given.items()
         } | given  # "package>Class" or "Class"
+        self.calls: dict[Layer, int] = {}  # of layers, each time that a model read so far runs
 
     def read(self, kind: str, entry: Any) -> Any:
         """The object of an entry; names and None stay what they are.
@@ -253,22 +257,37 @@ class Reader:
 
     def _line(self, cls: type, config: Mapping[str, Any]) -> Any:
         line = [self.read("layer", entry) for entry in config["layers"]]
+        calls = self._count_calls(config, [(layer, 1) for layer in line])
         model = cls(line, name=config["name"], trainable=config.get("trainable", True))
         if not model._connected and config.get("build_input_shape"):
             model.build(config["build_input_shape"])
+        self.calls[model] = calls
         return model
 
     def _graph(self, cls: type, config: Mapping[str, Any]) -> Any:
         entries = config["layers"]
         made = {entry["name"]: self.read("layer", entry) for entry in entries}
         waiting = [(made[entry["name"]], list(entry["inbound_nodes"])) for entry in entries]
+        calls = self._count_calls(config, [(layer, len(nodes)) for layer, nodes in waiting])
         while any(nodes for _, nodes in waiting):
             done = sum(_call_while_possible(layer, nodes, made) for layer, nodes in waiting)
             if not done:
                 stuck = [layer.name for layer, nodes in waiting if nodes]
                 raise ValueError(sentence(config["name"], "a graph without loops", f"no input for {stuck}"))
         ends = [_tensors_at(config[key], made) for key in ("input_layers", "output_layers")]
-        return cls(*ends, name=config["name"], trainable=config.get("trainable", True))
+        model = cls(*ends, name=config["name"], trainable=config.get("trainable", True))
+        self.calls[model] = calls
+        return model
+
+    def _count_calls(self, config: Mapping[str, Any], layers: Sequence[tuple[Layer, int]]) -> int:
+        """How many layers run when a model of these does, each called so often.
+
+        A model that calls another twice, which calls another twice, and so on, would run for years.
+        """
+        calls = sum(times * self.calls.get(layer, 1) for layer, times in layers)
+        if calls > MOST_CALLS:
+            raise ValueError(sentence(str(config["name"]), f"at most {MOST_CALLS:,} calls of layers", f"{calls:,}"))
+        return calls
 
 
 def _unknown_class(kind: str, name: str, config: Any) -> str:

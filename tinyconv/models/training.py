@@ -4,6 +4,7 @@ Epochs of steps, with data from wherever the user has them, callbacks, validatio
 `Model` its methods `compile`, `fit`, `evaluate` and `predict`; it knows no layer by name.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import islice
@@ -15,6 +16,7 @@ from tinyconv import config, optimizers
 from tinyconv._types import Array
 from tinyconv.callbacks import CallbackList, History
 from tinyconv.checks import positive, reject_unknown_arguments, sentence
+from tinyconv.doctor import Doctor, attend, compiled
 from tinyconv.engine.plan import Plans
 from tinyconv.layers import Layer
 from tinyconv.layers.graph import Node, SymbolicTensor
@@ -22,6 +24,7 @@ from tinyconv.metrics import Metric
 from tinyconv.models.batches import Arrays, Batch, Stream, is_stream, samples
 from tinyconv.models.learner import Learner, Logs
 from tinyconv.models.progress import Progress
+from tinyconv.models.record import Record
 from tinyconv.optimizers.schedules import LearningRateSchedule
 
 
@@ -44,6 +47,7 @@ class Trainer(Layer):
         stop_training: whether `fit` is to end after the batch, or epoch, that is on its way.
         training_batches, training_callbacks: the data and the callbacks of the `fit` that is running, else None.
         training_start: where it begins; a callback may set another place in ``on_train_begin``.
+        compiled_at: when `compile` was called last: a number that is larger for every later call in the process.
     """
 
     inputs: list[SymbolicTensor]
@@ -68,6 +72,7 @@ class Trainer(Layer):
     training_batches: Any = None
     training_callbacks: CallbackList | None = None
     training_start = Start(0)
+    compiled_at = 0
     _settings: dict[str, Any] | None = None
     _learner: Learner | None = None
 
@@ -109,6 +114,7 @@ class Trainer(Layer):
         except (TypeError, ValueError):
             self.optimizer, self._settings, self._learner = before
             raise
+        self.compiled_at = compiled(self)
 
     def fit(
         self,
@@ -128,6 +134,8 @@ class Trainer(Layer):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Collection[int] = 1,
+        record: bool = False,
+        doctor: bool | str | None = None,
     ) -> History:
         """Learn from examples.
 
@@ -151,10 +159,15 @@ class Trainer(Layer):
                 a generator; all unless given.
             validation_batch_size: as batch_size, for the validation data.
             validation_freq: evaluate after every so many epochs, or after those in a list; the first one is 1.
+            record: True prints one line at the end: seed, engine, threads, versions, time, and what else it takes to
+                repeat the run. It is ``history.record``, a `tinyconv.models.Record`, in any case.
+            doctor: whether to warn of what often goes wrong in training: True, unless `config.set_doctor` says
+                otherwise. ``"error"`` makes the warnings errors. See `tinyconv.doctor`.
 
         Returns:
             What `History` recorded: ``.history`` holds a list per name, one number per epoch.
-            ``model.history`` is the same object, also if the training breaks off.
+            ``model.history`` is the same object, also if the training breaks off: by an error, or by Ctrl-C, which
+            leaves the model as it was after the last whole batch.
 
         Raises:
             RuntimeError: if the model is not compiled.
@@ -177,9 +190,14 @@ class Trainer(Layer):
                 self._check_batch(held_out.first, "validation_data")
         learner.lay_out()
         self.build()
+        watch = attend(doctor, self, learner, batches, held_out, passes=steps_per_epoch is None)
         self.history = history = History()
+        began = time.perf_counter()
+        history.record = Record.of(self._float_type, 0.0)
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": epochs, "steps": batches.steps})
         hooks.append(history)
+        if watch is not None:
+            hooks.append(watch)
         self.stop_training = False
         self.training_batches, self.training_callbacks, self.training_start = batches, hooks, Start(initial_epoch)
         logs: Logs = {}
@@ -192,9 +210,9 @@ class Trainer(Layer):
                         break
                     hooks.on_epoch_begin(epoch)
                     with Progress(steps, verbose, f"Epoch {epoch + 1}/{epochs}") as progress:
-                        logs = self._train_epoch(learner, batches, class_weight, hooks, progress, start)
+                        logs = self._train_epoch(learner, batches, class_weight, hooks, progress, start, watch)
                         if held_out is not None and validates(epoch + 1):
-                            found = self._evaluate(learner, held_out, hooks, Progress(held_out.steps, 0))
+                            found = self._evaluate(learner, held_out, hooks, Progress(held_out.steps, 0), watch)
                             logs |= {f"val_{name}": value for name, value in found.items()}
                         logs |= self._changing_rate(hooks)
                         progress.finish(logs)
@@ -205,6 +223,9 @@ class Trainer(Layer):
             self.training_batches = self.training_callbacks = None
             for data in filter(None, (batches, held_out)):
                 data.close()
+            history.record = Record.of(self._float_type, time.perf_counter() - began)
+        if record:
+            print(history.record)
         return history
 
     def evaluate(
@@ -336,6 +357,7 @@ class Trainer(Layer):
         hooks: CallbackList,
         progress: Progress,
         start: Start,
+        watch: Doctor | None,
     ) -> Logs:
         learner.reset()
         coming = progress.watch(batches)
@@ -346,7 +368,7 @@ class Trainer(Layer):
         for i, batch in enumerate(coming, start.batch):
             hooks.on_train_batch_begin(i)
             self._check_batch(batch, "fit")
-            learner.train_step(batch.weighted(class_weight))
+            learner.train_step(batch.weighted(class_weight), None if watch is None else watch.see)
             logs = learner.logs()
             hooks.on_train_batch_end(i, logs)
             progress.step(logs)
@@ -361,12 +383,16 @@ class Trainer(Layer):
         varies = by_callback or isinstance(self.optimizer.learning_rate, LearningRateSchedule)
         return {"learning_rate": self.optimizer.current_learning_rate} if varies else {}
 
-    def _evaluate(self, learner: Learner, batches: Any, hooks: CallbackList, progress: Progress) -> Logs:
+    def _evaluate(
+        self, learner: Learner, batches: Any, hooks: CallbackList, progress: Progress, watch: Doctor | None = None
+    ) -> Logs:
         learner.reset()
         hooks.on_test_begin()
         for i, batch in enumerate(progress.watch(batches)):
             hooks.on_test_batch_begin(i)
             self._check_batch(batch, "evaluate")
+            if watch is not None:
+                watch.see_validation(batch)
             learner.forward(batch, training=False, learn=False)
             hooks.on_test_batch_end(i, learner.logs())
             progress.step(learner.logs())
