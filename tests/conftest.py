@@ -11,7 +11,7 @@ from tinyconv.layers.base import reset_names
 
 #: What `tinyconv.config` holds that a test may change for its own time only. Not what the getters return: a setting
 #: that follows the machine or the environment is to do so again after the test.
-SETTINGS = ("_floatx", "_engine", "_threads", "_winograd", "_columns_budget")
+SETTINGS = ("_floatx", "_engine", "_threads", "_winograd", "_columns_budget", "_doctor")
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background
@@ -53,16 +53,29 @@ def put_back(before):
 
 @pytest.fixture(autouse=True)
 def global_state():
-    """Layer names and random streams start anew; a test that leaves a global setting changed fails."""
+    """Layer names and random streams start anew; a test that leaves a global setting changed fails.
+
+    The doctor is away: most networks here are far too small to learn anything, and it would say so.
+    """
     reset_names()
     config.set_random_seed(0)
+    settled = settings()
+    config.set_doctor(False)
     before = settings()
     yield
     after = settings()
-    put_back(before)
+    put_back(settled)
     leaked = [f"{name}: {before[name]} is now {after[name]}" for name in before if before[name] != after[name]]
     if leaked:
         pytest.fail("the test left global settings changed: " + "; ".join(leaked))
+
+
+@pytest.fixture
+def doctor():
+    """The doctor is there, as for users."""
+    config.set_doctor(None)
+    yield
+    config.set_doctor(False)
 
 
 @pytest.fixture

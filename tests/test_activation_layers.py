@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from layer_helpers import normal, ready, run
 
+from tinyconv import activations
 from tinyconv.layers import ELU, Activation, Conv2D, Dense, LeakyReLU, ReLU, Softmax
 
 #: Layer, function and slope, and the function's settings.
@@ -162,3 +163,23 @@ def test_a_plain_function_is_refused_with_the_way_out():
 def test_negative_slope_below_zero():
     with pytest.raises(ValueError, match=r"LeakyReLU 'a': expected a slope from 0.*Received negative_slope=-0.1"):
         LeakyReLU(-0.1, name="a")
+
+
+@pytest.mark.parametrize("options", [{"max_value": -1}, {"negative_slope": -0.1}, {"threshold": -2}], ids=str)
+def test_relu_with_arguments_below_zero(options):
+    with pytest.raises(ValueError, match=r"ReLU 'r': expected arguments from 0.*Received .*-"):
+        ReLU(**options, name="r")
+
+
+def test_approximate_gelu_by_its_formula_and_by_differences():
+    gelu, x, h = activations.Gelu(approximate=True), np.linspace(-4, 4, 33), 1e-5
+    c = np.sqrt(2 / np.pi)
+    np.testing.assert_allclose(gelu(x), 0.5 * x * (1 + np.tanh(c * (x + 0.044715 * x**3))), rtol=1e-12)
+    slope = (gelu(x + h) - gelu(x - h)) / (2 * h)
+    np.testing.assert_allclose(gelu.backward(np.ones_like(x), x, gelu(x)), slope, atol=1e-9)
+    np.testing.assert_allclose(gelu(x), activations.Gelu()(x), atol=1e-3)
+
+
+def test_an_activation_from_its_configuration():
+    found = activations.get({"class_name": "gelu", "config": {"approximate": True}})
+    assert found == activations.Gelu(approximate=True) != activations.Gelu()

@@ -160,12 +160,26 @@ def test_contrast_by_channel_and_cut():
     np.testing.assert_allclose(y[0, 0, :, 1], 4.2)
 
 
+def test_contrast_is_around_the_mean_of_all_rows_and_columns():
+    x = np.array([[0.0, 2.0, 4.0], [8.0, 9.0, 13.0]]).reshape(1, 2, 3, 1)
+    y, (f, _) = RandomContrast((0.0, 1.0), (-99, 99)).forward(x, training=True)
+    np.testing.assert_allclose(y, 6 + (x - 6) * f)
+
+
 def test_what_is_cut_has_no_gradient():
     x = np.array([0.2, 0.9, 0.5]).reshape(1, 1, 3, 1)
     layer = RandomBrightness((0.3, 0.3), (0, 1))
     y, cache = layer.forward(x, training=True)
     np.testing.assert_allclose(y.ravel(), [0.5, 1, 0.8])
     np.testing.assert_array_equal(layer.backward(np.ones_like(y), cache).ravel(), [1, 0, 1])
+
+
+def test_what_just_fits_is_not_cut():
+    x = np.array([0.0, 0.5, 0.75]).reshape(1, 1, 3, 1)
+    for shift in (0.25, -0.5):
+        layer = RandomBrightness((shift, shift), (0, 1))
+        y, cache = layer.forward(x, training=True)
+        np.testing.assert_array_equal(layer.backward(np.ones_like(y), cache), (x + shift >= 0) & (x + shift <= 1))
 
 
 def test_random_crop_takes_every_place_and_no_other():
@@ -183,6 +197,12 @@ def test_crop_of_a_small_image_is_enlarged():
     np.testing.assert_allclose(
         trained(RandomCrop(12, 6), images()), Resizing(12, 6, crop_to_aspect_ratio=True)(images())
     )
+
+
+@pytest.mark.parametrize("size", [(4, 9), (9, 4)], ids=str)
+def test_crop_of_an_image_that_is_small_one_way_is_enlarged_too(size):
+    x = np.arange(36.0).reshape(1, *size, 1)
+    np.testing.assert_allclose(trained(RandomCrop(6, 6), x), Resizing(6, 6, crop_to_aspect_ratio=True)(x))
 
 
 def test_frame_of_the_fill_value():

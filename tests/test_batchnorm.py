@@ -181,6 +181,11 @@ def test_the_last_axis_may_be_named_by_its_number():
     assert BatchNormalization(axis=3)(Input((7, 6, 4))).shape == (None, 7, 6, 4)
 
 
+def test_only_one_axis_holds_channels():
+    with pytest.raises(ValueError, match=r"BatchNormalization 'b': expected axis as one whole number.*axis=\[3\]"):
+        BatchNormalization(axis=[3], name="b")
+
+
 @pytest.mark.parametrize("options", [{"momentum": -0.1}, {"momentum": 1.1}, {"epsilon": -1e-3}, {"momentum": np.nan}])
 def test_settings_out_of_range(options):
     with pytest.raises(ValueError, match=r"expected momentum between 0 and 1 and epsilon from 0.*Received"):

@@ -17,7 +17,7 @@ cache = cache_fixture()
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/engine.md", "docs/keras.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/engine.md", "docs/keras.md", "docs/doctor.md"]
 
 #: (program, the output shown under it) for each Python block.
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
@@ -53,14 +53,15 @@ def test_every_program_shows_its_output():
 
 @pytest.fixture
 def settings(monkeypatch):
-    """What a newcomer has: no engine chosen. A program may set the number of threads."""
+    """What a newcomer has: no engine chosen, and the doctor. A program may set the number of threads."""
     monkeypatch.delenv("TINYCONV_ENGINE", raising=False)
+    monkeypatch.delenv("TINYCONV_DOCTOR", raising=False)
     yield
     config.set_threads(None)
 
 
 @pytest.mark.parametrize(("program", "shown"), PROGRAMS, ids=[str(i) for i in range(len(PROGRAMS))])
-def test_program_prints_what_is_shown(program, shown, settings):
+def test_program_prints_what_is_shown(program, shown, settings, doctor):
     if "engine numba" in shown:
         pytest.importorskip("numba")
     ref, comp = without_times(shown), without_times(printed_by(program))
@@ -97,7 +98,7 @@ def test_benchmark_is_understood(command, capsys):
 def test_every_benchmark_is_mentioned():
     files = sorted((ROOT / "benchmarks").glob("*.py"))
     commands = [path.stem for path in files if "\ndef main(arguments" in path.read_text(encoding="utf-8")]
-    assert commands == ["accuracy", "epoch", "layers", "scaling", "start", "train_step"]
+    assert commands == ["accuracy", "epoch", "layers", "readme", "scaling", "start", "train_step"]
     assert [name for name in commands if f"`python -m benchmarks.{name}" not in README] == []
 
 

@@ -339,3 +339,5 @@ def test_the_gradient_goes_over_a_map_that_nobody_else_reads(read_twice):
     first, second = normalizations(model)
     assert first.workspace(1, to_input=True) > first.workspace(1, to_input=False)
     assert (second.workspace(1, to_input=True) > second.workspace(1, to_input=False)) == read_twice
+    own = first._numbers, first._sums, first._scratch
+    assert first.scratch_bytes == sum(array.nbytes for array in own)

@@ -13,7 +13,7 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
-from tinyconv.engine import compiler  # noqa: E402
+from tinyconv.engine import compiler, lanes  # noqa: E402
 
 HERE = Path(compiler.__file__).parent
 with_machine_code = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
@@ -55,6 +55,26 @@ def unknown_folder():
 
 
 # Kernels
+
+
+@pytest.mark.parametrize(
+    ("environment", "registers", "expected"),
+    [
+        ({}, {"avx512f": True}, 16),
+        ({}, {"avx512f": False}, 8),
+        ({}, {}, 8),
+        ({"NUMBA_CPU_NAME": "generic"}, {"avx512f": True}, 8),
+        ({"NUMBA_CPU_FEATURES": "+sse2"}, {"avx512f": True}, 8),
+        ({"TINYCONV_LANES": "16", "NUMBA_CPU_NAME": "generic"}, {}, 16),
+    ],
+)
+def test_as_many_lanes_as_the_registers_of_the_processor_hold(environment, registers, expected, monkeypatch):
+    for name in ("TINYCONV_LANES", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(lanes.llvmlite.binding, "get_host_cpu_features", lambda: registers)
+    assert lanes._lanes() == expected
 
 
 def test_a_kernel_is_compiled_when_it_is_first_called(kept):

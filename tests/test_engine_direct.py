@@ -156,3 +156,12 @@ def test_scratch_is_counted():
     weights = 4 * (9 + 1) * LANES
     assert (three - one) == 2 * (one - weights)
     assert Direct(case, 1).multiply_adds == 4 * 9 * LANES
+
+
+def test_room_for_the_gradient_of_the_image_is_made_when_it_is_wanted():
+    case = CASES["odd map, valid"]  # 9x7 pixels, with one row and column of padding before
+    r, way = engine_cases.numbers(case, 1), Direct(case, 1)
+    before = way.scratch_bytes
+    engine_cases.go(way, r, 1)
+    columns = -(-7 // direct.PIXELS) * direct.PIXELS
+    assert way.scratch_bytes - before == 4 * ((9 + 1 + 2) * (columns + 1 + 2) * 3 * LANES + 9 * columns * LANES)

@@ -16,6 +16,8 @@ from tinyconv.engine.kernels.maps import (
     expand_map_plain,
     finish_map,
     finish_map_plain,
+    rows_above,
+    rows_below,
 )
 from tinyconv.geometry import Window
 
@@ -150,15 +152,16 @@ def test_an_average_with_nan_is_nan(way):
 
 
 @pytest.mark.parametrize("way", ["compiled", "plain"])
+@pytest.mark.parametrize(("oh", "ow"), [(6, 7), (7, 6)])
 @pytest.mark.parametrize(("pool", "worst"), [("max 3x3 by 2, same", -np.inf), ("min 2x3, same", np.inf)])
-def test_padding_never_wins(pool, worst, way):
-    case = Case(np.full((N, 6, 7, 4), worst), pool, relu=False)
+def test_padding_never_wins(pool, worst, oh, ow, way):
+    case = Case(np.full((N, oh, ow, 4), worst), pool, relu=False)
     agree(case, way)
     assert np.all(case.out == worst)
     _, _, KW, SH, SW, top, left = case.pool
     for (_, i, j, _), place in np.ndenumerate(case.winner):
-        assert 0 <= i * SH - top + place // KW < 6
-        assert 0 <= j * SW - left + place % KW < 7
+        assert 0 <= i * SH - top + place // KW < oh
+        assert 0 <= j * SW - left + place % KW < ow
 
 
 @pytest.mark.parametrize("way", ["compiled", "plain"])
@@ -174,3 +177,16 @@ def test_closed_where_nothing_is_positive(way):
 def test_every_cell_of_the_mask_is_written(way):
     case = getattr(Case(small_numbers(5, 7, 18), "average 1x2 by 3", relu=True), way)()
     np.testing.assert_array_equal(case.mask, case.y > 0)
+
+
+@pytest.mark.parametrize(
+    ("kh", "sh", "first", "last", "rows"),
+    [(5, 3, 0, 2, (0, 7)), (5, 3, 2, 3, (5, 10)), (2, 3, 1, 2, (2, 5)), (5, 3, 3, 4, (8, 12))],
+)
+def test_rows_of_the_map_that_a_band_of_windows_needs(kh, sh, first, last, rows):
+    above, below = (getattr(one, "py_func", one) for one in (rows_above, rows_below))
+    pool = np.array([EXTREME, kh, 4, sh, 7, 1, 9])  # one row of padding above
+    assert (above(pool, first), below(pool, last, 4, 12)) == rows
+    pool[0] = AVERAGE  # the last band has the rows that are in no window too
+    assert below(pool, last, 4, 12) == (rows[1] if last < 4 else 12)
+    assert below(pool, last, last, 12) == 12

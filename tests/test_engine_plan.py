@@ -137,6 +137,23 @@ def test_branches_and_a_layer_used_twice():
     assert_agree(Model(x, Dense(3, activation="softmax")(y)), *batch())
 
 
+class Cut(Layer):
+    """The first rows and columns, which may be none."""
+
+    def __init__(self, height, width, **kwargs):
+        super().__init__(**kwargs)
+        self.height, self.width = height, width
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.height, self.width, input_shape[3])
+
+
+@pytest.mark.parametrize(("size", "letters"), [((0, 4), ".."), ((3, 0), ".."), ((3, 4), ".N")], ids=str)
+def test_empty_images_run_as_the_layers(size, letters):
+    x = Input(IMAGE)
+    assert blocks_of(Model(x, BatchNormalization()(Cut(*size)(x)))._plans.current) == letters
+
+
 def test_a_wanted_map_is_not_swallowed():
     x = Input(IMAGE)
     feature_map = relu_conv(9)(x)

@@ -8,7 +8,8 @@ from tinyconv.engine.blocks import tiled
 from tinyconv.engine.blocks.tiled import Tiled
 from tinyconv.engine.compiler import kernel
 from tinyconv.engine.kernels.maps import EXTREME
-from tinyconv.engine.kernels.tiled import add_products, add_products_plain, sweep, sweep_plain
+from tinyconv.engine.kernels.tiled import NARROW, OF_ONE, WIDE, add_products, add_products_plain, sweep, sweep_plain
+from tinyconv.engine.vector import LANES
 
 CASES = [
     conv_case(7, 9, 3, 5),
@@ -186,3 +187,51 @@ def test_what_the_plan_says():
     algorithm = Tiled(conv_case(9, 8, 4, 33, size=(3, 2), padding="same"), 2)
     assert algorithm.multiply_adds == 9 * 8 * 3 * 2 * 4 * 33
     assert algorithm.scratch_bytes == 2 * Tiled(algorithm.case, 1).scratch_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("pool", "parts", "expected"),
+    [
+        (None, 4, (4, 4)),
+        (None, 99, (14, 14)),
+        (None, 0.1, (1, 1)),
+        (((3, 2), (3, 1), "valid"), 7, (2, 8)),  # the two rows below the last window belong to the last band
+        (((3, 2), (3, 1), "valid"), 99, (4, 14)),
+        (((2, 1), (3, 1), "valid"), 7, (2, 8)),
+        (((3, 2), (2, 2), "valid"), 1, (6, 14)),  # windows overlap: all at once
+    ],
+)
+def test_bands_of_the_map_fit_into_the_cache(pool, parts, expected):
+    row = int(tiled.BAND_BYTES / 4 / parts)  # floats, so that so many rows fit
+    assert tiled.bands(conv_case(14, 9, 1, 1, size=1, pool=pool), row) == expected
+
+
+def test_tiles_hang_over_as_little_as_can_be():
+    tiling = Tiled(CASES[0], 1).tiling
+    assert tiling(3, WIDE, 0, 2) == (0, WIDE)
+    assert tiling(3, NARROW, 0, 3) == (0, NARROW)
+    assert tiling(3, WIDE, 0, 1) == (0, OF_ONE)
+    assert tiling(5, OF_ONE + 1, OF_ONE + 2, 1) == (OF_ONE + 2, OF_ONE)  # apart, each row would need two tiles
+    assert tiling(5, OF_ONE, 2 * OF_ONE, 1) == (0, OF_ONE)
+    assert tiling(1, OF_ONE + 1, OF_ONE + 1, 1) == (0, OF_ONE)
+
+
+@pytest.mark.parametrize(
+    ("n", "before", "k", "s", "size", "expected"),
+    [
+        (7, 1, 3, 1, 7, (1, 1)),
+        (7, 0, 3, 1, 5, (2, 2)),
+        (7, 2, 3, 1, 7, (0, 2)),
+        (7, 0, 3, 1, 7, (2, 0)),
+        (8, 0, 3, 2, 3, (1, 1)),
+        (9, 0, 1, 3, 3, (0, 0)),
+    ],
+)
+def test_zeros_around_the_gradient_of_the_map(n, before, k, s, size, expected):
+    assert tiled.border(tiled.phases(n, before, k, s, 1), size) == expected
+
+
+def test_products_read_what_fits_into_the_cache():
+    algorithm = Tiled(conv_case(29, 28, 2, 48, size=5, padding="same"), 1)
+    row = 28 * 2 * LANES + (28 + 4) * 2  # two vectors of the gradient, and the image
+    assert algorithm._products[-1] == tiled.PRODUCT_BYTES // (4 * row) > 1

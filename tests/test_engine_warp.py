@@ -11,6 +11,7 @@ from engine_cases import guarded, intact
 
 from tinyconv import Input, Model, Sequential, config
 from tinyconv import warp as w
+from tinyconv.engine.blocks.build import make
 from tinyconv.engine.kernels import warp as kernels
 from tinyconv.engine.warping import kernel_for, run, warped
 from tinyconv.layers import Conv2D, Dense, Dropout, Flatten, RandomFlip, RandomRotation, RandomTranslation, RandomZoom
@@ -71,6 +72,14 @@ def test_only_the_images_asked_for(dtype):
     run(x, 2, 4, w.lines(m, (4, 3)), out, "reflect", 0.0, "bilinear")
     same(out[2:4], w.warp(x[2:4], m[2:4], fill_mode="reflect"))
     assert (out[[0, 1, 4]] == 9).all()
+
+
+@every_mode
+@every_interpolation
+def test_standing_still_changes_nothing_up_to_the_corners(fill_mode, interpolation):
+    x = images((2, 5, 4, 3), "uint8")
+    still = np.tile(np.eye(2, 3), (2, 1, 1))
+    np.testing.assert_array_equal(warped(x, still, fill_mode=fill_mode, fill_value=7, interpolation=interpolation), x)
 
 
 def test_the_modes_have_the_same_numbers():
@@ -141,12 +150,12 @@ LAYERS = {
 }
 
 
-def outputs(make, x, engine):
+def outputs(new, x, engine):
     """Two batches in training."""
     config.set_random_seed(7)
     with config.engine(engine):
         entrance = Input(x.shape[1:])
-        model = Model(entrance, make()(entrance))
+        model = Model(entrance, new()(entrance))
         return [model(part, training=True) for part in (x, x[:3])]
 
 
@@ -190,3 +199,11 @@ def test_the_plan_runs_them_as_blocks(capsys):
     model = network()
     model.plan()
     assert capsys.readouterr().out.count("point by point") == 3
+
+
+def test_without_a_wish_for_the_gradient_there_is_none():
+    block = make("warp", "W", [RandomFlip(seed=1)], (5, 4, 2))
+    x = np.random.default_rng(0).random((3, 5, 4, 2)).astype("float32")
+    _, cache = block.forward(x, True)
+    assert block.backward(x, cache, to_input=False) is None
+    assert block.backward(x, cache).shape == x.shape

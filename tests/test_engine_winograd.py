@@ -13,7 +13,7 @@ from tinyconv import layers
 from tinyconv.engine.blocks import winograd
 from tinyconv.engine.blocks.winograd import Winograd
 from tinyconv.engine.kernels.maps import CLOSED
-from tinyconv.engine.kernels.winograd import matrices, winograd_plain
+from tinyconv.engine.kernels.winograd import ROWS_OF_ONE, SQUARE, matrices, winograd_plain
 
 #: ((H, W), C, F, padding, relu, pool, kind)
 CASES = [
@@ -26,12 +26,15 @@ CASES = [
     ((13, 11), 13, 24, "valid", True, (2, 2, "valid"), "min"),
     ((13, 12), 8, 16, "valid", False, (2, 2, "same"), "max"),
     ((9, 10), 16, 5, ((2, 0), (1, 3)), True, (2, 2, "same"), "max"),
+    ((3, 7), 5, 70, "same", False, (2, 2, "same"), "max"),  # several pairs of vectors; an odd row of two tiles
+    ((1, 4), 2, 24, "same", True, (2, 2, "same"), "max"),  # the last window is one of the upper ones
     ((17, 22), 33, 40, "valid", True, (2, 2, "same"), "max"),
     ((19, 25), 24, 33, "same", True, (2, 2, "valid"), "min"),
     # without pooling, from tiles to the output
     ((1, 1), 1, 1, "same", False, None, "max"),
     ((3, 3), 13, 5, "valid", True, None, "max"),
     ((7, 9), 16, 40, "same", True, None, "max"),
+    ((6, 10), 3, 7, "same", True, None, "max"),
     ((12, 5), 33, 24, ((0, 2), (3, 1)), False, None, "max"),
     # all others, over a map in memory
     ((5, 4), 8, 16, "same", True, (2, 2, "same"), "average"),
@@ -211,6 +214,21 @@ def test_what_the_plan_shows():
     assert stored == ["winograd_forward_stored", "winograd_backward_stored"]
     sizes = [Winograd(POOLED, threads).scratch_bytes for threads in (1, 2, 3)]
     assert sizes[2] - sizes[1] == sizes[1] - sizes[0] > 0
+
+
+@pytest.mark.parametrize(("c", "f"), [(16, 16), (48, 32), (512, 256)])
+def test_tiles_at_a_time_fill_half_a_megabyte_or_as_much_as_the_weights(c, f):
+    tile, room = 4 * SQUARE * (c + f), max(2**19, 4 * SQUARE * c * f)  # bytes of V and M for one tile, and for all
+    group = winograd._group(c, f)
+    assert group % ROWS_OF_ONE == 0
+    assert room <= group * tile < room + ROWS_OF_ONE * tile
+
+
+@pytest.mark.parametrize(("group", "rows"), [(1, ROWS_OF_ONE), (ROWS_OF_ONE, ROWS_OF_ONE), (13, 2 * ROWS_OF_ONE)])
+def test_planes_lie_an_odd_number_of_cache_lines_apart(group, rows):
+    planes, floats = winograd._planes(group, 32), rows * 32
+    assert planes.shape == (SQUARE, floats + 16)  # which is even in lines, and then one more
+    assert winograd._planes(group, 16).shape == (SQUARE, rows * 16 + 16 * (rows % 2 == 0))
 
 
 @pytest.mark.parametrize("lanes", ["8", "16"])

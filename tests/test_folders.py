@@ -349,16 +349,16 @@ def test_running_it_again_changes_nothing(photos, tmp_path, link, capsys):
 def test_a_split_that_was_stopped_is_finished_later(photos, tmp_path, monkeypatch, capsys, error):
     import shutil
 
-    copyfile, copied = shutil.copyfile, []
+    copy, copied = shutil.copyfileobj, []
 
-    def stop_midway(source, target):
+    def stop_midway(source, target, length):
         if len(copied) == 7:
-            target.write_bytes(source.read_bytes()[:20])
+            target.write(source.read(20))
             raise error
-        copied.append(copyfile(source, target))
+        copied.append(copy(source, target, length))
 
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.copyfile", stop_midway)
+        patch.setattr("shutil.copyfileobj", stop_midway)
         with pytest.raises(type(error)):
             split_folders(photos, tmp_path / "split")
     assert len(contents(tmp_path / "split")) == 7

@@ -174,9 +174,19 @@ def test_file_that_claims_to_be_huge(photo, monkeypatch):
         load_img(photo)
 
 
+@pytest.mark.parametrize("action", ["error", "ignore"])
+def test_a_file_of_which_pillow_only_warns_is_refused(photo, monkeypatch, action):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # 77 pixels: a warning of Pillow's, not yet an error
+    with warnings.catch_warnings():
+        warnings.simplefilter(action)
+        for read in (load_img, lambda path: read_image(path, (3, 3))):
+            with pytest.raises(UnreadableImageError, match="more pixels than Pillow takes for harmless"):
+                read(photo)
+
+
 def test_a_warning_that_is_made_an_error_is_not_blamed_on_the_file(photo, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # 77 pixels: a warning, not yet an error
-    with pytest.raises(Image.DecompressionBombWarning):
+    monkeypatch.setattr(Image, "open", lambda file: warnings.warn("odd", UserWarning, stacklevel=2))
+    with pytest.raises(UserWarning, match="^odd$"):
         load_img(photo)
 
 

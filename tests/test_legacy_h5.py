@@ -400,7 +400,7 @@ def test_a_bad_file_is_refused(saved, change, match):
 
 
 def test_a_description_of_enormous_size_is_refused(saved, monkeypatch):
-    monkeypatch.setattr("tinyconv.models.hdf5.LARGEST_TEXT", 7)
+    monkeypatch.setattr("tinyconv.models.attributes.LARGEST_TEXT", 400)
     refused(saved, "an attribute 'model_config' of ")
 
 

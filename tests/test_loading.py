@@ -75,7 +75,7 @@ def test_missing_members_are_refused(saved, name):
 
 def test_a_member_that_unpacks_to_far_more_is_refused(saved):
     rewrite(saved, members(saved) | {"model.weights.h5": b"\0" * 10**7}, zipfile.ZIP_DEFLATED)
-    refused(saved, "files of credible size in it. Received model.weights.h5 of 10,000,000 bytes")
+    refused(saved, "files of credible size in it. Received 'model.weights.h5' of 10,000,000 bytes")
 
 
 def test_a_packed_zip_is_read(saved):

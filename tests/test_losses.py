@@ -154,6 +154,14 @@ def test_places_between_samples_and_classes(loss):
 
 
 @each
+def test_a_weight_of_a_sample_counts_for_each_of_its_places(loss):
+    y_true, y_pred = batch(loss, (N, T, C))
+    weights = np.array([0.0, 1.0, 2.0, 3.0, 0.5])
+    everywhere = np.repeat(weights[:, None], T, axis=1)
+    assert loss(y_true, y_pred, sample_weight=weights) == loss(y_true, y_pred, sample_weight=everywhere) > 0
+
+
+@each
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_works_in_the_float_type_of_the_predictions(loss, dtype):
     y_true, y_pred = batch(loss)
@@ -212,6 +220,9 @@ def test_no_gradient_where_a_probability_was_held():
     loss = CategoricalCrossentropy()
     _, cache = loss.forward([[0, 1]], np.array([[1.0, 0.0]]))
     np.testing.assert_array_equal(loss.backward(1.0, cache), [[0.0, 0.0]])
+    loss = BinaryCrossentropy()
+    _, cache = loss.forward([[0, 1, 1]], np.array([[1.0, 0.0, 0.5]]))
+    np.testing.assert_allclose(loss.backward(1.0, cache), [[0.0, 0.0, -2 / 3]])
 
 
 def test_gradient_at_logits_sums_targets_that_do_not_add_up_to_one():

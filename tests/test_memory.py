@@ -84,6 +84,15 @@ def test_moving_into_the_vector_keeps_the_weights():
     assert_same(model.get_weights()[:4], before[:4])
 
 
+def test_weights_stay_in_the_vector_until_another_model_trains_them():
+    model, other = siblings()
+    model.train_on_batch(images(), labels())
+    memory = model._learner.memory
+    assert memory.is_current()
+    other.train_on_batch(images(), np.zeros((len(images()), 2)))
+    assert not memory.is_current()
+
+
 # Two models that share layers
 
 

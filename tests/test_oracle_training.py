@@ -153,6 +153,23 @@ def test_ten_steps_of_two_outputs_agree(keras, optimizer):
     assert_agree(ours, theirs, [(x, {"kind": y[0], "size": y[1]})] * 10)
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")
+@pytest.mark.parametrize("regularizer", [None, "l2"])
+def test_an_output_without_a_loss_agrees(keras, regularizer):
+    """Its weights do not decay, unless a regularizer makes them part of the loss."""
+
+    def network(library, kind):
+        x = library.Input((5,))
+        untrained = kind.Dense(2, bias_initializer="ones", kernel_regularizer=regularizer)
+        return library.Model(x, [kind.Dense(3)(x), untrained(x)])
+
+    optimizer = ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.5})
+    ours, theirs = both(keras, network, optimizer, loss=["mse", None])
+    rng = np.random.default_rng(1)
+    data = [(rng.normal(size=(4, 5)), [rng.normal(size=(4, 3)), rng.normal(size=(4, 2))]) for _ in range(10)]
+    assert_agree(ours, theirs, data)
+
+
 def test_class_weights_agree(keras):
     ours, theirs = both(keras, normalized, OPTIMIZERS["momentum"], **CLASSIFICATION)
     assert_agree(ours, theirs, image_batches((9, 8, 2), 3), class_weight={0: 0.5, 1: 3.0})

@@ -90,7 +90,7 @@ def test_note000_as_corrected_trains_each_network(ours, capsys):
     assert re.findall(r"history = (\w+)\.fit", corrected) == ["model", "model2", "model3", "model4", "model5"]
 
 
-def test_note000_is_warned_of_what_it_does_to_test_images(tmp_path):
+def test_note000_is_warned_of_what_it_does_to_test_images(tmp_path, doctor):
     note_data.lay("000", tmp_path)
     only = ("Imports", "Split data into training and testing", "Define the baseline", "4. Augmentation optimization")
     short = "".join(f"# %% {c.title}\n{c.text}" for c in cells(source("000")) if c.title in only)

@@ -100,6 +100,12 @@ def test_deferred_network_is_completed_by_predict():
     assert model.built
 
 
+def test_deferred_network_computes_its_output_shape_and_stays_open():
+    model = deferred()
+    assert model.compute_output_shape((None, *IMAGE)) == (None, CLASSES)
+    assert not model.built
+
+
 @pytest.mark.parametrize("wrong", [(9,), (7, 6), (2, 2, 2)], ids=str)
 def test_data_that_do_not_fit_leave_a_deferred_network_open(wrong):
     model = Sequential([Rescaling(0.5), Conv2D(4, 3), Flatten(), Dense(CLASSES)])

@@ -71,6 +71,10 @@ def test_reshape_works_out_one_axis():
     assert Reshape((2, -1, 3)).compute_output_shape((None, 7, 6, 4)) == (None, 2, 28, 3)
 
 
+def test_reshape_of_images_of_any_size_leaves_the_axis_open():
+    assert Reshape((2, -1, 3)).compute_output_shape((None, None, 6, 4)) == (None, 2, None, 3)
+
+
 @pytest.mark.parametrize("target", [(5, 5), (-1, 5), (168, 2)])
 def test_reshape_to_another_size(target):
     with pytest.raises(

@@ -2,12 +2,13 @@
 
 import gzip
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
 from data_files import HEADER, PIXELS, row, table, use_folders, write
 
-from tinyconv.datasets import sign_mnist
+from tinyconv.datasets import _csv, sign_mnist
 from tinyconv.datasets._csv import read_image_table
 
 WHOLE = table(row(0), row(24))
@@ -152,3 +153,54 @@ def test_missing_tables_say_what_to_put_where(own, tmp_path):
     message = f"sign_mnist_test.csv.*nothing of that in {own} or {cache}.*kaggle.com.*login.*glyphs needs no download"
     with pytest.raises(FileNotFoundError, match=message):
         sign_mnist.load_data()
+
+
+def test_a_table_is_read_piece_by_piece(tmp_path):
+    rows = [row(i, 10 + i) for i in range(7)]
+    write(tmp_path, {"table.csv": table(*rows[:3], "", *rows[3:], "")})
+    pieces = list(read_image_table(tmp_path / "table.csv", PIXELS, chunksize=3))
+    assert [len(y) for _, y in pieces] == [3, 3, 1]
+    whole = read_image_table(tmp_path / "table.csv", PIXELS)
+    for part, together in zip(zip(*pieces, strict=True), whole, strict=True):
+        np.testing.assert_array_equal(np.concatenate(part), together)
+    assert whole[1].tolist() == list(range(7))
+    assert whole[0][:, -1].tolist() == list(range(10, 17))
+
+
+def test_a_bad_row_in_a_later_piece_is_named_when_its_turn_comes(tmp_path):
+    write(tmp_path, {"table.csv": table(row(1), row(2), row(3), "4,5")})
+    pieces = read_image_table(str(tmp_path / "table.csv"), PIXELS, chunksize=2)
+    assert next(pieces)[1].tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r"Received 2 numbers in row 4 \(line 5\)"):
+        next(pieces)
+
+
+def test_a_table_of_many_pieces_is_one(read, monkeypatch):
+    monkeypatch.setattr(_csv, "_AT_ONCE", 2 * PIXELS)
+    pixels, labels = read(table(*(row(i, i) for i in range(5))))
+    assert labels.tolist() == list(range(5))
+    assert pixels[:, 0].tolist() == pixels[:, -1].tolist() == list(range(5))
+
+
+def test_little_more_than_the_result_is_in_memory(read, tmp_path):
+    content = table(*(row(i % 24, 200) for i in range(30_000)))
+    write(tmp_path, {"table.csv": content})
+    tracemalloc.start()
+    try:
+        pixels, _ = read_image_table(tmp_path / "table.csv", PIXELS)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < pixels.nbytes + 2**24 < 2 * pixels.nbytes
+
+
+@pytest.mark.parametrize(("name", "settings"), [("chunksize", {"chunksize": 0}), ("pixels", {"pixels": 0})])
+def test_sizes_are_whole_numbers_from_1(tmp_path, name, settings):
+    write(tmp_path, {"table.csv": WHOLE})
+    with pytest.raises(ValueError, match=f"read_image_table: expected {name}"):
+        read_image_table(tmp_path / "table.csv", **settings)
+
+
+def test_a_table_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none.csv: expected a file\. Received none"):
+        read_image_table(tmp_path / "none.csv")

@@ -21,7 +21,7 @@ from tiny_networks import (
     surprises,
 )
 
-from tinyconv import Input, Sequential, config
+from tinyconv import Input, Model, Sequential, config, optimizers
 from tinyconv.callbacks import Callback, LambdaCallback
 from tinyconv.layers import (
     BatchNormalization,
@@ -502,3 +502,27 @@ def test_layers_of_two_float_types_are_refused():
     model = compiled(Sequential([Input(IMAGE), Flatten(), Dense(4, dtype="float64"), Dense(2)]), loss="mse")
     with pytest.raises(ValueError, match=r"layers of one float type.*float32.*float64"):
         fit(model, X, np.ones((N, 2)))
+
+
+# Outputs without a loss
+
+
+def test_weights_that_no_loss_depends_on_do_not_decay():
+    """As in Keras, whose optimizers see only what has a gradient."""
+    x = Input((5,))
+    ones = {"bias_initializer": "ones"}
+    learns, idle, penalized = Dense(3), Dense(2, **ones), Dense(2, kernel_regularizer="l2", **ones)
+    model = Model(x, [learns(x), idle(x), penalized(x)])
+    model.compile(optimizers.SGD(0.1, weight_decay=0.5), loss=["mse", None, None])
+    before = model.get_weights()
+    model.train_on_batch(np.ones((4, 5)), [np.ones((4, 3)), np.ones((4, 2)), np.ones((4, 2))])
+    changed = [bool((new != old).any()) for new, old in zip(model.get_weights(), before, strict=True)]
+    assert changed == [True, True, False, False, True, False]  # a penalty is a loss, for the kernel alone
+
+
+def test_one_loss_of_several_outputs_is_reported_once():
+    x = Input((5,))
+    model = Model(x, [Dense(3, name="a")(x), Dense(2, name="b")(x)])
+    model.compile("sgd", loss=["mse", None], metrics=[["mae"], []])
+    logs = model.train_on_batch(np.ones((4, 5)), [np.ones((4, 3)), np.ones((4, 2))], return_dict=True)
+    assert list(logs) == ["loss", "a_mae"]

@@ -15,13 +15,17 @@ import numpy as np
 
 from tinyconv._types import Array, Shape
 
+#: Letters of the parts of a message.
+_LONGEST = 1000
+
 
 def sentence(where: str, expected: str, received: str, way_out: str = "") -> str:
-    """The one form of every error message of tinyconv.
+    """The one form of every error message of tinyconv; what it quotes of a file may be long, and is cut then.
 
     >>> sentence("Dropout", "rate between 0 and 1", "rate=1.5", "Give the fraction to drop.")
     'Dropout: expected rate between 0 and 1. Received rate=1.5. Give the fraction to drop.'
     """
+    expected, received = (part if len(part) <= _LONGEST else f"{part[:_LONGEST]}..." for part in (expected, received))
     stop = "" if received.endswith((".", "?", "!")) else "."
     return f"{where}: expected {expected}. Received {received}{stop} {way_out}".rstrip()
 

@@ -117,7 +117,7 @@ def _summary_options(parser: argparse.ArgumentParser) -> None:
 def _explain_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", nargs="?", choices=TOPICS, help="what to explain; without it, --html writes a page to play with")
-    add("--image", metavar="X", help="A or B of course note 001, rows as '1 0 / 0 1', or a file (A)")
+    add("--image", metavar="X", help="A or B of course note 001, rows as '1 0 / 0 1', or a file (A); size: or 28x28")
     add("--kernel", metavar="K", help=f"one of {', '.join(KERNELS)}, rows as '1 0 / 0 1', or a file (note)")
     add("--bias", type=float, metavar="B", help="added to every sum (0)")
     add("--strides", type=_whole_numbers, metavar="S", help="how far the window moves: 2, or 2,1 (1)")
@@ -125,12 +125,15 @@ def _explain_options(parser: argparse.ArgumentParser) -> None:
     add("--dilation", type=_whole_numbers, metavar="D", help="distance of the window's cells (1)")
     add("--activation", metavar="NAME", help="what bends the sums, such as relu")
     add("--turned", action="store_true", help="turn the kernel by 180 degrees first: convolution in the strict sense")
-    add("--row", type=int, metavar="I", help="row of the cell or pixel, from 0")
-    add("--column", type=int, metavar="J", help="column of the cell or pixel, from 0")
+    add("--row", type=int, metavar="I", help="row of the cell, pixel or weight, from 0")
+    add("--column", type=int, metavar="J", help="column of the cell, pixel or weight, from 0")
     add("--pool-size", type=_whole_numbers, metavar="N", help="cells of the pooling window (2)")
     add("--mode", choices=("max", "min", "average"), help="of the pooling (max); backward: goes through it too")
-    add("--model", metavar="FILE", help="a .keras or .h5 file, for network and receptive-field")
+    add("--model", metavar="FILE", help="a .keras or .h5 file, for network, filter and receptive-field")
     add("--output", type=int, metavar="N", help="output of the network to begin at (the most probable)")
+    add("--against", type=int, metavar="N", help="network: why that output, and not this one?")
+    add("--filter", type=int, metavar="N", help="filter: its number, from 0 (0)")
+    add("--layer", metavar="NAME", help="filter: the convolution it belongs to (the first)")
     for kind, text in (("gif", "animation"), ("png", "figure"), ("html", "page")):
         add(f"--{kind}", metavar="FILE", help=f"write the {text} too")
 
@@ -241,7 +244,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, Sequence[str
             "tinyconv explain conv --row 1 --column 1 --png cell.png",
             "tinyconv explain conv --kernel sobel --strides 2 --padding same --gif conv.gif",
             "tinyconv explain backward --mode max",
-            "tinyconv explain network --model runs/glyphs-note004-1/model.keras --image data/glyphs/7.png",
+            "tinyconv explain backward --row 0 --column 2",
+            "tinyconv explain size --image 28x28 --kernel 3x3 --strides 2 --padding same",
+            "tinyconv explain network --model runs/glyphs-note004-1/model.keras --image data/glyphs/7.png --against 1",
+            "tinyconv explain filter --model runs/glyphs-note004-1/model.keras --image data/glyphs --filter 7",
             "tinyconv explain --html page.html",
         ],
         _explain_options,

@@ -51,7 +51,7 @@ class Meaning:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             found = cls(tuple(map(str, content["classes"])), content.get("dark_ground"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             received = f"{type(error).__name__}: {error}"
             raise ValueError(sentence(f"{path}", 'JSON with a list "classes"', received)) from error
         if len(found.classes) != outputs:

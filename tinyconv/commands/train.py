@@ -4,8 +4,6 @@ Three parts of the data are kept apart. The network learns from the training par
 it is validated after every epoch; the test part is used once, at the end.
 """
 
-import platform
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import tinyconv
-from tinyconv import config, metrics, plots, utils
+from tinyconv import metrics, plots, utils
 from tinyconv._types import Array
 from tinyconv.callbacks import CSVLogger, History
 from tinyconv.checks import lookup, sentence
@@ -25,13 +22,15 @@ from tinyconv.models import Model
 from tinyconv.notes import NETWORKS, Program
 from tinyconv.optimizers import Optimizer
 from tinyconv.optimizers.schedules import CosineDecay
-from tinyconv.preprocessing.image import ImageDataGenerator
+from tinyconv.preprocessing.image import ImageDataGenerator, save_img
 from tinyconv.presets import PRESETS, Preset
 
 Part = tuple[Array, Array]
 
 #: The fraction at the end of the training part that is not learned from.
 HELD_OUT = 0.1
+#: So many of the test images that it gets wrong become files.
+WRONG = 32
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,6 @@ def train(settings: Settings) -> None:
         FileExistsError: if the folder for the results holds something already.
         ValueError: for settings that do not fit the data.
     """
-    started = time.perf_counter()
     recipe, title = _recipe(settings)
     program = recipe.program
     optimizer = _optimizer(program, settings)
@@ -103,7 +101,7 @@ def train(settings: Settings) -> None:
         log = CSVLogger(folder / "history.csv")
         history = _fit(model, recipe, fed(x, model), program.labels(y, len(meaning.classes)), log)
         _write(folder, model, history, meaning, test)
-    print(f"Seed {settings.seed}, {model.dtype}, {_versions()}, {time.perf_counter() - started:.0f} s in all.")
+    print(f"Trained with {history.record}")
 
 
 def make_folder(wanted: str | None, title: str) -> Path:
@@ -212,7 +210,7 @@ def _fit(model: Model, recipe: Preset, x: Array, y: Array, log: CSVLogger) -> Hi
 
 
 def _write(folder: Path, model: Model, history: History, meaning: Meaning, test: Part) -> None:
-    """Test the network, and write the model, its meaning and three pictures."""
+    """Test the network, and write the model, its meaning, three pictures, and the images that it gets wrong."""
     x, y = test
     found = probabilities(model, fed(x, model))  # (N, K)
     predicted, sure = found.argmax(axis=1), found.max(axis=1)  # (N,) each
@@ -226,6 +224,7 @@ def _write(folder: Path, model: Model, history: History, meaning: Meaning, test:
     }
     for name, figure in pictures.items():
         figure.savefig(folder / name, dpi=120)
+    _write_wrong(folder / "wrong", x, y, predicted, sure)
     right = int((predicted == y).sum())
     print(f"\nTest accuracy: {right / len(y):.4f} ({right:,} of {len(y):,} images)")
     for true, other, count in plots.most_confused(matrix, meaning.classes, most=3):
@@ -233,7 +232,12 @@ def _write(folder: Path, model: Model, history: History, meaning: Meaning, test:
     print(f"Written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-def _versions() -> str:
-    threads = f"{config.threads()} thread{'s' * (config.threads() > 1)}"
-    libraries = f"NumPy {np.__version__}, Python {platform.python_version()}"
-    return f"engine {config.engine_name()}, {threads}, tinyconv {tinyconv.__version__}, {libraries}"
+def _write_wrong(folder: Path, x: Array, y: Array, predicted: Array, sure: Array) -> None:
+    """The surest mistakes as image files, for `tinyconv inspect` and `tinyconv explain network`; named by classes."""
+    wrong = np.flatnonzero(predicted != y)
+    if not wrong.size:
+        return
+    folder.mkdir()
+    for k, i in enumerate(wrong[np.argsort(-sure[wrong], kind="stable")][:WRONG], start=1):
+        image = x[i] if x.ndim == 4 else x[i, :, :, None]  # (H, W, C)
+        save_img(folder / f"{k:02}-true-{y[i]}-taken-for-{predicted[i]}.png", image, scale=False)

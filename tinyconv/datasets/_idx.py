@@ -5,7 +5,6 @@ for uint8); then follows the length of each axis, then the cells in row-major or
 Source: Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/.
 """
 
-import gzip
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyconv._types import Array
+from tinyconv.archives import Unpacked
 from tinyconv.checks import sentence
 from tinyconv.datasets._fetch import fetch
 from tinyconv.datasets._split import Part, Split, check_labels
@@ -67,11 +67,13 @@ def read_idx(path: Path, cell: tuple[int, ...] = ()) -> Array:
 
 
 def _unpacked(path: Path) -> bytes:
-    raw = path.read_bytes()
     if path.suffix != ".gz":
-        return raw
+        return path.read_bytes()
     try:
-        return gzip.decompress(raw)
+        with Unpacked(path) as file:
+            return file.readall()
+    except FileNotFoundError:
+        raise
     except (OSError, EOFError, zlib.error) as error:
         raise _wrong(path, "a whole gzip file", f"{type(error).__name__}: {error}") from error
 

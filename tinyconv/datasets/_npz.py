@@ -1,13 +1,11 @@
 """Archives of arrays (``.npz``), read without ever running what a file contains."""
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from tinyconv._types import Array
+from tinyconv.archives import DAMAGES, check_zip, read_array
 
 
 def read_npz(path: Path, keys: Sequence[str]) -> list[Array]:
@@ -15,12 +13,13 @@ def read_npz(path: Path, keys: Sequence[str]) -> list[Array]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, lacks one of the arrays, or holds Python objects.
+        ValueError: if it is damaged, lacks one of the arrays, holds Python objects, or claims what it does not hold.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return [arrays[key] for key in keys]
+        with zipfile.ZipFile(path) as archive:
+            check_zip(archive)
+            return [read_array(archive, key) for key in keys]
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGES as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error

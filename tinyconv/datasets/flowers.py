@@ -10,10 +10,10 @@ photographers are named in its LICENSE.txt, and want to be named with their pict
 Source: http://download.tensorflow.org/example_images/flower_photos.tgz
 """
 
+import hashlib
 import os
 import tarfile
 import tempfile
-import zlib
 from pathlib import Path
 
 from tinyconv.checks import sentence
@@ -52,7 +52,7 @@ def load_data(image_size: int | tuple[int, int] = (100, 100), test_split: float 
 
     Raises:
         FileNotFoundError: if the images are nowhere and no mirror delivers them.
-        ValueError: if a file cannot be read; the message gives its path.
+        ValueError: if a file cannot be read, or the archive is not TensorFlow's; the message gives its path.
     """
     root = folder()
     return load_folders(root, class_folders(root), image_size, test_split, seed)
@@ -80,15 +80,19 @@ def _below(folder: Path) -> Path | None:
 
 
 def _unpack(archive: Path) -> Path:
-    """Unpack beside the final folder and rename, so that a broken archive or a stop midway leaves nothing behind."""
+    """Unpack beside the final folder and rename, so that a stop midway leaves nothing behind.
+
+    Another archive than TensorFlow's is not opened: a tar file can be made to fill the disk, or never to end.
+    """
+    with archive.open("rb") as file:
+        received = hashlib.file_digest(file, "sha256").hexdigest()
+    if received != SHA256:
+        way_out = "Delete it, and it will be fetched again; or unpack your own there."
+        raise ValueError(sentence(f"archive {archive}", f"TensorFlow's, with SHA-256 {SHA256}", received, way_out))
     folder = cache("flowers")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as scratch:
-        try:
-            with tarfile.open(archive) as tar:
-                tar.extractall(scratch, filter="data")  # "data" refuses paths and links that lead out of the folder
-            os.replace(Path(scratch) / "flower_photos", folder / "flower_photos")
-        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-            expected, received = "a whole tar file with a folder flower_photos", f"{type(error).__name__}: {error}"
-            raise ValueError(sentence(f"archive {archive}", expected, received, "Fetch it again.")) from error
+        with tarfile.open(archive) as tar:
+            tar.extractall(scratch, filter="data")  # "data" refuses paths and links that lead out of the folder
+        os.replace(Path(scratch) / "flower_photos", folder / "flower_photos")
     return folder / "flower_photos"

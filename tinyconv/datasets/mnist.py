@@ -60,7 +60,7 @@ def _read_npz(path: Path) -> Split:
     except ValueError as error:
         raise _wrong(path, str(error)) from error
     for x, y in ((x_train, y_train), (x_test, y_test)):
-        if x.shape != (len(y), 28, 28) or y.ndim != 1 or x.dtype != np.uint8:
+        if y.ndim != 1 or x.shape != (len(y), 28, 28) or x.dtype != np.uint8:
             raise _wrong(path, f"{x.dtype} images {x.shape} with labels {y.shape}")
     return (x_train, y_train), (x_test, y_test)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tinyconv.archives import DAMAGES, check_zip
 from tinyconv.checks import sentence
 from tinyconv.datasets._fetch import find, missing
 from tinyconv.datasets._images import load_folders
@@ -67,8 +68,10 @@ def folder() -> Iterator[Folder]:
 
 def _open(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+        archive = zipfile.ZipFile(path)
+        check_zip(archive)
+        return archive
+    except DAMAGES as error:
         raise ValueError(sentence(f"archive {path}", "a whole zip file", str(error), "Fetch it again.")) from error
 
 

@@ -7,6 +7,9 @@ letters of the whole alphabet, so 9 (J) never occurs and Y is 24; that of NVIDIA
 ``sign_mnist_valid.csv``) numbers them 0 to 23 without a gap. Both come out as 0 to 23 here, so `LETTERS[label]` is the
 letter. Many pictures are altered copies of only 1,704 photographs.
 
+`read_image_table` reads one such table by itself, with the labels that stand in it, and piece by piece if it is larger
+than the memory. Other data sets come in the same form, such as MNIST on Kaggle.
+
 Licence: CC0-1.0 according to several mirrors; look at the Kaggle page before you pass the data on.
 Source: https://www.kaggle.com/datasets/datamunge/sign-language-mnist (needs an account).
 """
@@ -21,7 +24,7 @@ from tinyconv.datasets._csv import read_image_table
 from tinyconv.datasets._fetch import find, missing
 from tinyconv.datasets._split import Part, Split
 
-__all__ = ["CLASS_NAMES", "LETTERS", "load_data"]
+__all__ = ["CLASS_NAMES", "LETTERS", "load_data", "read_image_table"]
 
 #: The letter of each label.
 LETTERS = "ABCDEFGHIKLMNOPQRSTUVWXY"

@@ -149,7 +149,7 @@ class Plan:
         cut = set(without_activation)
         if fused:
             renamed: dict[SymbolicTensor, SymbolicTensor] = {}
-            calls = list(_opened(calls, renamed))
+            calls = list(opened(calls, renamed))
             self.outputs = [renamed.get(tensor, tensor) for tensor in self.outputs]
             steps = _fuse([part for call in calls for part in _operations(call, cut)], self.outputs)
         else:
@@ -336,7 +336,7 @@ class Operation:
     cut: bool = False
 
 
-def _opened(calls: Iterable[Call], renamed: dict[SymbolicTensor, SymbolicTensor]) -> Iterator[Call]:
+def opened(calls: Iterable[Call], renamed: dict[SymbolicTensor, SymbolicTensor]) -> Iterator[Call]:
     """The calls, with those inside a model in place of the model; ``renamed`` says what became of its outputs."""
     for layer, outer_inputs, outputs in calls:
         inputs = tuple(renamed.get(tensor, tensor) for tensor in outer_inputs)
@@ -351,7 +351,7 @@ def _opened(calls: Iterable[Call], renamed: dict[SymbolicTensor, SymbolicTensor]
                 inner.append(Call(node.layer, tuple(inside[tensor] for tensor in node.inputs), fresh))
                 inside.update(zip(node.outputs, fresh, strict=True))
         deeper: dict[SymbolicTensor, SymbolicTensor] = {}
-        yield from _opened(inner, deeper)
+        yield from opened(inner, deeper)
         results = (inside[tensor] for tensor in layer.outputs)  # type: ignore[attr-defined]
         renamed.update((outer, deeper.get(tensor, tensor)) for outer, tensor in zip(outputs, results, strict=True))
 

@@ -7,6 +7,7 @@ on the layer, so the same layer may stand at two places of a network. A `d` in f
 """
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -22,6 +23,9 @@ from tinyconv.tensor import tensor
 
 #: Constructor arguments of every layer.
 COMMON_ARGUMENTS = ("name", "trainable", "dtype", "input_shape", "input_dim")
+
+#: Held while a layer gets its parameters, or a model its shape: of several threads that ask at once, one makes them.
+making = threading.RLock()
 
 _names: Counter[str] = Counter()
 
@@ -153,8 +157,9 @@ class Layer:
             return self(arrays[np.newaxis], training)[0]
         shape = [a.shape for a in arrays] if self.takes_list else arrays.shape
         self.check_input_shape(shape)
-        if not self.built:
-            self.build(shape)
+        with making:
+            if not self.built:
+                self.build(shape)
         y = self.run(arrays, training)
         return [tensor(one) for one in y] if isinstance(y, list) else tensor(y)
 
@@ -229,8 +234,9 @@ class Layer:
 
     def build_if_known(self) -> None:
         """Build now where the input's shape is known already, as Keras would have done at construction."""
-        if not self.built and self.input_spec is not None:
-            self.build(self.input_spec)
+        with making:
+            if not self.built and self.input_spec is not None:
+                self.build(self.input_spec)
 
     # Weights
 
@@ -296,6 +302,11 @@ class Layer:
         yield self
 
     # Configuration
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What `copy` and `pickle` take over: all but the network around the layer."""
+        self.build_if_known()  # or the copy would make other weights
+        return vars(self) | {"calls": [node for node in self.calls if not node.inputs]}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain values; ``from_config`` makes the same layer from them."""

@@ -4,11 +4,13 @@ import json
 import tempfile
 import textwrap
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyconv import config, plots
+from tinyconv.doctor import MovingStatisticsWarning
 from tinyconv.notes.findings import NOTES, Findings, Section, Slip, as_printed
 from tinyconv.notes.running import Fit, Run, changed, inside, source
 
@@ -44,7 +46,9 @@ def run_note(
     findings, text, started = NOTES[note], source(note), time.perf_counter()
     text = changed(text, {} if seed is None else findings.reseeded(seed))
     text = changed(text, findings.quick if quick else {})
-    with tempfile.TemporaryDirectory(prefix=f"note{note}-") as beside:
+    with tempfile.TemporaryDirectory(prefix=f"note{note}-") as beside, warnings.catch_warnings():
+        if quick:  # that the epochs are too few is known
+            warnings.simplefilter("ignore", MovingStatisticsWarning)
         findings.lay(Path(beside), quick)
         say(_beginning(findings, quick))
         run = Run(note, text, Path(beside), folder, QUICK if quick else None, seed or 0).program()

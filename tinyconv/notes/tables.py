@@ -3,6 +3,7 @@
 from tinyconv.notes import tables as pd
 """
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,17 @@ def read_csv(path: str | Path) -> DataFrame:
     """A file of whole numbers, whose first line names the columns.
 
     Raises:
-        ValueError: for a line that holds something else, or too few; NumPy's message names it.
+        ValueError: for a line that holds something else, or too few, and for no line; the message names the file, and
+            NumPy's in it the line.
     """
-    with open(path, encoding="utf-8") as file:
-        names = file.readline().strip().split(",")
-        numbers = np.loadtxt(file, np.int64, delimiter=",", ndmin=2)  # (rows, columns)
+    try:
+        with open(path, encoding="utf-8") as file, warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a file without lines
+            names = file.readline().strip().split(",")
+            numbers = np.loadtxt(file, np.int64, delimiter=",", ndmin=2)  # (rows, columns)
+    except (ValueError, UserWarning, DeprecationWarning) as error:
+        expected = "a line of names, then lines of whole numbers"
+        raise ValueError(sentence(f"table {path}", expected, str(error))) from error
     if numbers.shape[1] != len(names):
         expected = f"{len(names)} numbers in a line, one for each name"
         raise ValueError(sentence(f"table {path}", expected, f"{numbers.shape[1]}"))

@@ -9,7 +9,7 @@ Decoding a JPEG or turning an image lets go of Python's lock, so these threads d
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def in_background(
     tasks: Iterable[Callable[[], T]], workers: int | None = None, ahead: int | None = None
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """The tasks' results, in their order; the next ones are worked on in other threads meanwhile.
 
     Nothing begins before the first result is asked for. ``tasks`` itself is walked in the caller's thread, never
@@ -44,7 +44,7 @@ def in_background(
     return _results(iter(tasks), workers, ahead)
 
 
-def _results(tasks: Iterator[Callable[[], T]], workers: int, ahead: int) -> Iterator[T]:
+def _results(tasks: Iterator[Callable[[], T]], workers: int, ahead: int) -> Generator[T, None, None]:
     mine: set[int] = set()  # the threads, by number
     pool = ThreadPoolExecutor(workers, "tinyconv-background", lambda: mine.add(threading.get_ident()))
     float_errors = np.geterr()  # NumPy keeps this setting by thread

@@ -10,8 +10,9 @@ The names are those of ``tf.data.Dataset``. Elements are arrays, or tuples and d
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import chain, islice, repeat, takewhile
 from typing import Any
 
 import numpy as np
@@ -233,10 +234,9 @@ class Dataset:
             return self
 
         def walk(source: Iterator[Any]) -> Iterator[Any]:
-            for element in in_background(repeat(partial(next, source, _END)), 1, ahead):
-                if element is _END:
-                    return
-                yield element
+            # Closed here and now: Python would lose a Ctrl-C that comes while it drops what it no longer needs.
+            with closing(in_background(repeat(partial(next, source, _END)), 1, ahead)) as elements:
+                yield from takewhile(lambda element: element is not _END, elements)
 
         return self._with(walk)
 

@@ -10,6 +10,12 @@ The functions have Keras's names, arguments and results. Pillow decodes; what it
     animation               the first picture
     EXIF orientation        not looked at, as in Keras; with upright=True the image is turned as it says
     damaged, cut short      an error that names the file; nothing is guessed
+    damaged metadata        Pillow's own UserWarning, such as of corrupt EXIF data; the pixels do not depend on them
+    more than 89 million    an error too (`PIL.Image.MAX_IMAGE_PIXELS`), for a small file may claim them; Pillow itself
+    pixels, or than 65,535  only warns, and takes minutes for lines that are very long
+    at a side
+    JPEG of over 100 scans  an error: a small file of very many would be decoded for hours
+    Encapsulated PostScript no image here: it is a program, which Pillow would hand to Ghostscript
 
 An image is resized as Pillow does it, which averages where it makes one smaller. `tinyconv.preprocessing.resizing` does
 it to arrays, as TensorFlow does.
@@ -18,6 +24,7 @@ it to arrays, as TensorFlow does.
 import contextlib
 import io
 import os
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -28,6 +35,7 @@ import numpy as np
 
 from tinyconv import config
 from tinyconv._types import Array
+from tinyconv.archives import check_member
 from tinyconv.checks import did_you_mean, first_index, lookup, sentence
 from tinyconv.files import replacing
 from tinyconv.geometry import largest_part, pair
@@ -54,6 +62,11 @@ __all__ = [
 Source = str | bytes | os.PathLike[str] | zipfile.Path | io.BytesIO
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _RESAMPLINGS = {name: name.upper() for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")}
+#: Pixels of the longest line that is read: a JPEG can have no more.
+_LONGEST_SIDE = 65_535
+#: Scans of a JPEG, and the marks in one: none is in the data of a scan, where 255 is followed by 0 or 0xd0 to 0xd7.
+_MOST_SCANS = 100
+_BEGIN, _END, _SCAN, _MARKER = b"\xff\xd8", b"\xff\xd9", b"\xff\xda", re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 #: What to do about an error, by its name; "Remove or replace it." for all others.
 _WAYS_OUT = {
     "IsADirectoryError": "Name a file in it.",
@@ -129,25 +142,48 @@ def opened(source: Source) -> "Iterator[Image]":
 
     named = f"image {_name(source)}"
     try:
-        yield Image.open(io.BytesIO(_contents(source)))
+        contents = _contents(source)
+        image = Image.open(io.BytesIO(contents))
+        if image.format in ("JPEG", "MPO") and _scans(contents) > _MOST_SCANS:
+            raise UnreadableImageError(f"a JPEG of {_scans(contents):,} scans, which take longer than any camera's")
+        if image.format == "EPS":
+            raise UnreadableImageError("Encapsulated PostScript, a program that Ghostscript would run")
+        most = Image.MAX_IMAGE_PIXELS
+        if most is not None and (image.width * image.height > most or max(image.size) > _LONGEST_SIDE):
+            raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+        yield image
     except FileNotFoundError as error:
         raise FileNotFoundError(sentence(named, "a file that Pillow can read", _why_unreadable(error))) from error
+    except Image.DecompressionBombWarning as error:  # somebody asked for warnings to be errors; this is one here
+        raise UnreadableImageError(_unreadable(named, Image.DecompressionBombError(str(error)))) from error
     except Warning:
-        raise  # nothing is wrong with the file: somebody asked for warnings to be errors
+        raise  # nothing is wrong with the file
     except Exception as error:  # Pillow has no common error for damaged files: OSError, SyntaxError, struct.error, ...
-        way_out = _WAYS_OUT.get(type(error).__name__, "Remove or replace it.")
-        text = sentence(named, "a file that Pillow can read", _why_unreadable(error), way_out)
-        raise UnreadableImageError(text) from error
+        raise UnreadableImageError(_unreadable(named, error)) from error
 
 
 def _contents(source: Source) -> bytes:
     if isinstance(source, io.BytesIO):
         contents = source.getvalue()
     else:
-        contents = (source if isinstance(source, zipfile.Path) else Path(os.fsdecode(source))).read_bytes()
+        if isinstance(source, zipfile.Path) and source.at in source.root.NameToInfo:
+            check_member(source.root.NameToInfo[source.at])
+        path = source if isinstance(source, zipfile.Path) else Path(os.fsdecode(source))
+        if isinstance(path, Path) and path.exists() and not (path.is_file() or path.is_dir()):
+            raise UnreadableImageError("a pipe or a device, which may never end")
+        contents = path.read_bytes()
     if not contents:
         raise UnreadableImageError("an empty file")
     return contents
+
+
+def _scans(jpeg: bytes) -> int:
+    """How often a JPEG goes over its picture: about ten times where it is progressive, and once where it is not."""
+    count, place = 0, 0
+    while (found := _MARKER.search(jpeg, place)) and found[0] != _END:
+        count += found[0] == _SCAN
+        place = found.end() + (0 if found[0] == _BEGIN else int.from_bytes(jpeg[found.end() : found.end() + 2], "big"))
+    return count
 
 
 def _name(source: Source) -> str:
@@ -159,6 +195,11 @@ def _name(source: Source) -> str:
         return str(source)
     kinds = "a path (str, bytes, pathlib.Path, zipfile.Path) or io.BytesIO"
     raise TypeError(sentence("load_img", f"{kinds} as path", type(source).__name__))
+
+
+def _unreadable(named: str, error: Exception) -> str:
+    way_out = _WAYS_OUT.get(type(error).__name__, "Remove or replace it.")
+    return sentence(named, "a file that Pillow can read", _why_unreadable(error), way_out)
 
 
 def _why_unreadable(error: Exception) -> str:

@@ -116,7 +116,7 @@ class Iterator:
                 ahead.append(place)
                 yield task
 
-        with closing(in_background(tasks(), self._workers)) as batches:  # type: ignore[type-var]
+        with closing(in_background(tasks(), self._workers)) as batches:
             for batch in batches:
                 self._go_to(ahead.popleft())
                 yield batch

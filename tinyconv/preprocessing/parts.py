@@ -8,20 +8,19 @@ photos/tulip/7.jpg 8.jpg ...   ---->    photos_split/train/tulip/8.jpg ...
 
 import filecmp
 import os
-import secrets
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tinyconv.checks import sentence
+from tinyconv.files import UNFINISHED, naming, unfinished
 from tinyconv.preprocessing.folders import ENDINGS, Listing, list_images
 from tinyconv.preprocessing.split import shuffled
 
 __all__ = ["split_folders"]
 
 _LINKS: dict[str, Callable[[str, Path], None]] = {"hard": os.link, "symbolic": os.symlink}
-_UNFINISHED = ".part"
 
 
 def split_folders(
@@ -157,7 +156,7 @@ def _check_files(destination: Path, names: Iterable[str], origins: dict[Path, Pa
             for path in (Path(folder, file) for file in files):
                 if path in origins and _is_in_place(origins[path], path, link):
                     done.add(path)
-                elif not (path.name.startswith(".") and path.suffix == _UNFINISHED):
+                elif not (path.name.startswith(".") and path.suffix == UNFINISHED):
                     foreign.append(path)
     if foreign:
         expected = "no files in the parts but those of the same split"
@@ -182,14 +181,11 @@ def _place(origin: Path, target: Path, link: str | None) -> None:
             expected, received = f"a folder where {link} links can be made", str(error)
             raise OSError(sentence(f"file {target}", expected, received, "Use link=None, which copies.")) from error
         return
-    unfinished = target.parent / f".{secrets.token_hex(4)}{_UNFINISHED}"
-    try:
-        shutil.copyfile(origin, unfinished)
+    with origin.open("rb") as source, unfinished(target) as temporary:
+        with naming(target), temporary.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 2**20)
         if os.path.lexists(target):
             raise FileExistsError(sentence(f"file {target}", "no file of this name", "one that appeared meanwhile"))
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _report(listing: Listing, parts: dict[str, Listing], done: set[Path]) -> None:
