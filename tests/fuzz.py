@@ -18,7 +18,6 @@ import time
 import traceback
 import warnings
 from contextlib import contextmanager
-from functools import partial
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
@@ -175,19 +174,22 @@ class Keras:
 
     @contextmanager
     def exact(self):
-        """Everything computes in float64.
+        """Everything computes in float64. Three things of Keras and PyTorch are changed for the time being.
 
         Keras takes its matrix products and means in float32, whatever it is given, except on TensorFlow; one table of
-        its own says so. And PyTorch's gradients of convolutions in float64 fail for some orders of numbers in memory.
-        Both are changed for the time being.
+        its own says so. PyTorch's gradients of convolutions in float64 fail for some orders of numbers in memory. And
+        Keras holds probabilities 1e-7 away from 0 and 1, and there they have no slope, where tinyconv computes
+        cross-entropies from the numbers before the softmax or sigmoid, and has one.
         """
         import torch
         from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE as table
 
-        options, narrowed, threads = self.keras.config, table["float64"], torch.get_num_threads()
-        conv2d, before, policy = torch.nn.functional.conv2d, options.floatx(), options.dtype_policy()
-        options.set_floatx("float64")
-        options.set_dtype_policy("float64")
+        set_up, narrowed, threads = self.keras.config, table["float64"], torch.get_num_threads()
+        conv2d, before, policy = torch.nn.functional.conv2d, set_up.floatx(), set_up.dtype_policy()
+        epsilon = set_up.epsilon()
+        set_up.set_floatx("float64")
+        set_up.set_dtype_policy("float64")
+        set_up.set_epsilon(1e-30)
         table["float64"] = "float64"
         torch.set_num_threads(1)
 
@@ -200,8 +202,9 @@ class Keras:
                 warnings.simplefilter("ignore")  # Keras's own
                 yield
         finally:
-            options.set_floatx(before)
-            options.set_dtype_policy(policy)
+            set_up.set_floatx(before)
+            set_up.set_dtype_policy(policy)
+            set_up.set_epsilon(epsilon)
             table["float64"] = narrowed
             torch.nn.functional.conv2d = conv2d
             torch.set_num_threads(threads)
@@ -262,7 +265,12 @@ def _same_logs(found, wanted, step):
 # Going on
 
 
-def search(comparisons, draw, seconds, seed=0, examples=50, most=np.inf, say=partial(print, flush=True)):
+def say(text):
+    """Print at once, also into a file."""
+    print(text, flush=True)
+
+
+def search(comparisons, draw, seconds, seed=0, examples=50, most=np.inf, say=say):
     """(networks tried, what was found): networks at random until the time is over, and each fault on a small network.
 
     Args:

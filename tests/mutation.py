@@ -120,16 +120,19 @@ class World:
         if mutant.deep and not found:
             return []
         here = found[0] if found else []
-        return self.in_order(here or {name for names in lines.values() for name in names})
+        return self.in_order(here or {name for names in lines.values() for name in names}, Path(mutant.file).stem)
 
-    def in_order(self, names: Iterable[str]) -> list[str]:
-        """Forty fast ones first, at most two of a function; then the others, file by file. No more than the budget."""
-        fastest = sorted(names, key=lambda name: (self.seconds[name], name))
+    def in_order(self, names: Iterable[str], topic: str) -> list[str]:
+        """What is within the budget: tests that are named after the topic, then others, of each the fastest first.
+
+        Forty fast ones begin, at most two of a function; then come the others, file by file.
+        """
         chosen, total = [], 0.0
-        for name in fastest:
+        for name in sorted(names, key=lambda name: (topic not in name.partition("::")[0], self.seconds[name], name)):
             total += self.seconds[name]
             if total < BUDGET:
                 chosen.append(name)
+        chosen.sort(key=lambda name: (self.seconds[name], name))
         first, of_function = [], Counter[str]()
         for name in chosen:
             of_function[name.partition("[")[0]] += 1

@@ -31,7 +31,7 @@ CASES = [
     depthwise_case(11, 10, 16, 2, pool=(3, 2, "same"), relu=True, padding="same"),
     depthwise_case(10, 9, 5, 1, pool=((2, 3), (2, 3), "valid"), pool_kind="min", scale=0.5, offset=0.2),
     depthwise_case(9, 8, 4, 5, pool=(2, 2, "same"), pool_kind="average", relu=True, scale=0.3, offset=0.1),
-    depthwise_case(11, 8, 5, 1, pool=((2, 1), (3, 2), "valid"), pool_kind="average", relu=True, padding="same"),
+    depthwise_case(10, 8, 5, 1, pool=((2, 1), (3, 2), "valid"), pool_kind="average", relu=True, padding="same"),
 ]
 
 

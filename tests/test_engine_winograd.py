@@ -204,6 +204,15 @@ def test_without_bias_and_without_dx(case):
     np.testing.assert_array_equal(r.out, out)
 
 
+def test_what_is_only_rounding_is_zero():
+    case, rng = case_of((8, 8), 5, 7, "same", False, None, "max"), np.random.default_rng(0)
+    kernel = rng.normal(size=(3, 3, 5, 7))
+    x = np.broadcast_to(rng.normal(size=5), (1, 8, 8, 5))
+    r = run(Winograd, case, n=1, x=x, kernel=kernel - kernel.mean(axis=(0, 1)), bias=np.zeros(7))
+    np.testing.assert_array_equal(r.out[:, 1:-1, 1:-1], 0)
+    assert np.abs(r.out[:, [0, -1]]).min() > 1e-3
+
+
 def test_what_the_plan_shows():
     one = Winograd(POOLED, 1)
     assert one.title == "winograd"
