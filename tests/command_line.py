@@ -9,7 +9,6 @@ import pytest
 
 from tinyconv import cli
 
-
 PROGRESS = re.compile(r"\r?tinyconv compiles[^\r\n]*(?:\r *(?=\r|\n|$))?\n?")
 
 

@@ -17,7 +17,9 @@ LAYERS = [
     (ELU(), naive.elu, naive.elu_slope, {}),
     (ELU(0.7), naive.elu, naive.elu_slope, {"alpha": 0.7}),
 ]
-every_layer = pytest.mark.parametrize(("layer", "function", "slope", "settings"), LAYERS, ids=[str(row[0]) for row in LAYERS])
+every_layer = pytest.mark.parametrize(
+    ("layer", "function", "slope", "settings"), LAYERS, ids=[str(row[0]) for row in LAYERS]
+)
 
 
 @every_layer

@@ -49,6 +49,7 @@ def refused(match, error=ValueError):
 CORPUS = 3_000
 
 
+@pytest.mark.slow
 @linux
 def test_no_hostile_file_of_the_corpus_does_harm():
     from tests.hostile import run, shared_out, summed_up

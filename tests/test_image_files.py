@@ -186,7 +186,7 @@ def test_a_file_of_which_pillow_only_warns_is_refused(photo, monkeypatch, action
 
 def test_a_warning_that_is_made_an_error_is_not_blamed_on_the_file(photo, monkeypatch):
     monkeypatch.setattr(Image, "open", lambda file: warnings.warn("odd", UserWarning, stacklevel=2))
-    with pytest.raises(UserWarning, match="^odd$"):
+    with pytest.raises(UserWarning, match=r"^odd$"):
         load_img(photo)
 
 

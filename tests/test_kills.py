@@ -14,6 +14,7 @@ ENGINE = "numba" if importlib.util.find_spec("numba") else "numpy"
 CHOICES = [("arrays", "numpy", "2"), ("flow", ENGINE, "2"), ("folder", "numpy", "epoch"), ("numbers", "numpy", "2")]
 
 
+@pytest.mark.slow
 def test_twenty_kills(tmp_path):
     happened, found = kill_often(20, 0, CHOICES, tmp_path)
     assert found == []

@@ -1,6 +1,7 @@
 """The runs of `tests.load` at a size for every day, and that they find what they look for."""
 
 import json
+import mmap
 import os
 import threading
 
@@ -12,6 +13,7 @@ from tests import load
 with_proc = pytest.mark.skipif(not load.Watch.own.exists(), reason="this system does not say what a process holds")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", load.RUNS)
 def test_a_run_of_every_day_finds_no_fault(name):
     if name != "table":
@@ -31,7 +33,9 @@ def test_what_trainings_leave_behind_is_found():
     kept, opened, over = [], [], threading.Event()
 
     def leave(model):
-        kept.append((model, np.ones(2**16)))
+        block = mmap.mmap(-1, 2**20)  # an array may lie in memory that the process has long had
+        block.write(b"x" * 2**20)
+        kept.append((model, block))
         opened.append(os.open(os.devnull, os.O_RDONLY))
         threading.Thread(target=over.wait).start()
 

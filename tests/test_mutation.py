@@ -169,7 +169,7 @@ def checkout(tmp_path, monkeypatch):
     for name in ("mutants.py", "mutation_worker.py"):
         shutil.copy(HERE / name, copy / "tests")
     monkeypatch.setattr(mutation, "REASONS", tmp_path / "reasons.toml")
-    monkeypatch.setattr(mutation, "GRACE", 0.3)
+    monkeypatch.setattr(mutation, "GRACE", 1.5)
     monkeypatch.setattr(mutation, "NEEDED", 0.6)
     return tmp_path
 

@@ -385,6 +385,7 @@ def test_what_to_inherit_from_has_no_batches():
 # Validation data are to be left as they are
 
 
+@pytest.mark.usefixtures("doctor")
 def test_validation_data_that_are_changed_at_random_give_a_warning():
     source = Passes()
     source.augments = True
