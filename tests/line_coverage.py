@@ -1,6 +1,6 @@
 """Which lines of tinyconv do the tests run?
 
-    python -m tests.line_coverage                all tests but those of notebooks and of pages in a browser
+    python -m tests.line_coverage                all tests but those of `LEFT_OUT`
     python -m tests.line_coverage --json PATH    the figures in a file too
 
 Two runs of pytest are put together. In the first, kernels are compiled anew, so what writes machine code runs; what is
@@ -22,8 +22,8 @@ from tests.mutation import PLAIN_TESTS
 
 ROOT = Path(__file__).parent.parent
 
-#: They run in a browser, in kernels of notebooks, and in copies of the checkout.
-LEFT_OUT = ("page_browser", "notebooks", "mutation")
+#: They run in a browser, in kernels of notebooks, in copies of the checkout; or they measure memory, which is watched.
+LEFT_OUT = ("page_browser", "notebooks", "mutation", "hostile", "kills", "load")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             environment | {"NUMBA_DISABLE_JIT": "1"}, "run", "-m", "pytest", "-p", "no:cacheprovider", *plain
         )
         _coverage(environment, "combine", "--quiet")
+        for broken in Path(folder).glob("data.*"):  # of processes that tests have killed
+            broken.unlink()
         too_little = _coverage(environment, "report")
         _coverage(environment, "json", "--quiet", "-o", f"{folder}/report.json")
         totals = json.loads(Path(folder, "report.json").read_text(encoding="utf-8"))["totals"]

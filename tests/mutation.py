@@ -60,6 +60,7 @@ LEFT_OUT = tuple(
     for name in ("benchmark*", "cli", "data*", "docs", "downloads", "explain*", "export*", "folders", "glyphs", "idx")
     + ("image*", "mutation", "note*", "odd_images", "page*", "plots*", "predict", "programs", "reproduce", "sign_mnist")
     + ("split", "summary", "tables", "train", "architecture", "errors_data", "progress", "oracle*", "fuzz*", "hostile*")
+    + ("kills", "load")
 )
 
 #: A test that takes longer than this is not fast; no mutant is met by more tests than run in so many seconds.

@@ -1,14 +1,16 @@
 """The runs of `tests.load` at a size for every day, and that they find what they look for."""
 
 import json
-import mmap
-import os
-import threading
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests import load
+
+ROOT = Path(__file__).parents[1]
 
 with_proc = pytest.mark.skipif(not load.Watch.own.exists(), reason="this system does not say what a process holds")
 
@@ -18,7 +20,7 @@ with_proc = pytest.mark.skipif(not load.Watch.own.exists(), reason="this system 
 def test_a_run_of_every_day_finds_no_fault(name):
     if name != "table":
         pytest.importorskip("numba")
-    figures, faults, samples = load.run(name, **load.QUICK[name])
+    figures, faults, samples = load.run_apart(name, load.QUICK[name])
     assert not faults
     assert figures["seconds"] > 0
     assert len(samples) >= 2
@@ -27,36 +29,55 @@ def test_a_run_of_every_day_finds_no_fault(name):
 # What is wrong is found
 
 
+#: Programs that print the faults which are found in them.
+LEAVING = """
+import os, threading
+import numpy as np
+from tests import load
+
+kept, opened, over = [], [], threading.Event()
+
+
+def leave(model):
+    kept.append((model, np.ones(2**17)))
+    opened.append(os.open(os.devnull, os.O_RDONLY))
+    threading.Thread(target=over.wait).start()
+
+
+_, faults, _ = load.run("fits", number=40, every=2, after=leave)
+over.set()
+print(*faults, sep="\\n")
+"""
+TAKING = """
+import numpy as np
+from tests import load
+
+with load.Watch(interval=0.01) as watch:
+    with watch.part("much", 20):
+        much = np.ones(10**7)
+    with watch.part("little", 20):
+        much[:] = 2
+print(*watch.faults, sep="\\n")
+"""
+
+
+def faults_of(program):
+    """What a program prints in a process of its own: here, others have left memory behind, which goes and is reused."""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    return ran.stdout.splitlines()
+
+
 @with_proc
 def test_what_trainings_leave_behind_is_found():
     pytest.importorskip("numba")
-    kept, opened, over = [], [], threading.Event()
-
-    def leave(model):
-        block = mmap.mmap(-1, 2**20)  # an array may lie in memory that the process has long had
-        block.write(b"x" * 2**20)
-        kept.append((model, block))
-        opened.append(os.open(os.devnull, os.O_RDONLY))
-        threading.Thread(target=over.wait).start()
-
-    try:
-        _, faults, _ = load.run("fits", number=40, every=2, after=leave)
-    finally:
-        over.set()
-        for handle in opened:
-            os.close(handle)
+    faults = faults_of(LEAVING)
     assert [fault.partition(":")[0] for fault in faults[:3]] == ["memory", "handles", "threads"]
     assert faults[3] == "40 models that nobody uses are alive"
 
 
 @with_proc
 def test_a_part_that_takes_too_much_memory_is_found():
-    with load.Watch(interval=0.01) as watch:
-        with watch.part("much", 20):
-            much = np.ones(10**7)
-        with watch.part("little", 20):
-            much[:] = 2
-    assert [fault.partition(":")[0] for fault in watch.faults] == ["much"]
+    assert [fault.partition(":")[0] for fault in faults_of(TAKING)] == ["much"]
 
 
 def test_an_error_in_a_thread_is_a_result():

@@ -163,6 +163,8 @@ def checkout(tmp_path, monkeypatch):
     copy = tmp_path / "checkout"
     (copy / "tinyconv/layers").mkdir(parents=True)
     (copy / "tests").mkdir()
+    for package in ("tinyconv", "tinyconv/layers"):  # else an installed tinyconv comes first
+        (copy / package / "__init__.py").touch()
     (copy / "tinyconv/layers/small.py").write_text(CODE)
     (copy / "tests/test_small.py").write_text(TESTS)
     (copy / "setup.cfg").write_text("[tool:pytest]\nmarkers =\n    slow\n    oracle\npythonpath = .\n")
