@@ -175,6 +175,8 @@ def dead_relu(model: Any, sample: list[Array]) -> Finding | None:
             if _is_relu(layer):
                 now = np.any(y > 0, axis=tuple(range(y.ndim - 1)))
                 alive[layer] = alive[layer] | now if layer in alive else now
+        if all(np.count_nonzero(~units) < SILENT * units.size for units in alive.values()):
+            return None  # whatever the other samples show
     for layer, units in alive.items():
         dead = int(np.count_nonzero(~units))
         if dead == units.size or (dead >= SILENT * units.size and size >= 2 * AT_ONCE):

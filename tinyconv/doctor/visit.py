@@ -18,6 +18,7 @@ from tinyconv.doctor import data, network, plans
 from tinyconv.doctor.names import (
     BatchOfOneWarning,
     ConstantInputWarning,
+    DeadReluWarning,
     ExplodingGradientWarning,
     Finding,
     FirstLossWarning,
@@ -238,6 +239,8 @@ class Doctor(Callback):
 
     def _look_for_dead_units(self) -> None:
         """Twice in a row, for what comes before a unit may change so that it answers again."""
+        if DeadReluWarning in self._report.told:
+            return
         dead = None
         if self._looks < LOOKS and network.seems_silent(self.model):
             dead = network.dead_relu(self.model, [data.spread(x, COMPUTED) for x in self._sample])
